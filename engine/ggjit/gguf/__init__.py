@@ -1,0 +1,17 @@
+"""GGUF files: a bounds-checked reader over mapped files. No numba, nothing about models."""
+
+from .errors import GGUFError, printable, quoted, shorten
+from .reader import GGUFFile, open_gguf
+from .tensors import Tensor
+from .values import Value
+
+__all__ = [
+    "GGUFError",
+    "GGUFFile",
+    "Tensor",
+    "Value",
+    "open_gguf",
+    "printable",
+    "quoted",
+    "shorten",
+]
