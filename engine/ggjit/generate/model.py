@@ -1,0 +1,177 @@
+"""A loaded model: text in, text out, and the logits underneath."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ggjit.backends import Executor
+from ggjit.generate.candidates import Float32
+from ggjit.generate.generation import Generation
+from ggjit.generate.options import SamplingOptions
+from ggjit.generate.sampler import Sampler
+from ggjit.generate.session import Ids, Session, checked_ids
+from ggjit.generate.stopping import StopRules
+
+if TYPE_CHECKING:
+    from ggjit.gguf import GGUFFile
+    from ggjit.text import ChatTemplate, Tokenizer
+
+Prompt = str | Sequence[int] | npt.NDArray[np.integer]
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadStats:
+    """Seconds that loading took: all of it, and the part spent compiling kernels."""
+
+    load_s: float = 0.0
+    compile_s: float = 0.0
+
+
+class Model:
+    """A GGUF file ready for use. Without an executor (vocab_only) it has only its tokenizer."""
+
+    def __init__(
+        self,
+        file: GGUFFile,
+        tokenizer: Tokenizer,
+        executor: Executor | None = None,
+        load_stats: LoadStats | None = None,
+    ) -> None:
+        self.file, self.tokenizer = file, tokenizer
+        self.load_stats = load_stats or LoadStats()
+        self._executor = executor
+        self._idle: list[Session] = []  # at most one, for the next reply to go on from
+
+    @property
+    def executor(self) -> Executor:
+        """What computes. Raises: ValueError if the model was opened for its vocabulary only."""
+        if self._executor is None:
+            raise ValueError(f"{self.file.path.name}: opened with vocab_only, it cannot compute")
+        return self._executor
+
+    @property
+    def n_vocab(self) -> int:
+        """How many tokens the logits are for."""
+        return self._executor.n_vocab if self._executor else self.tokenizer.n_vocab
+
+    @property
+    def n_context(self) -> int:
+        """How many tokens one sequence can hold."""
+        return self.executor.n_context
+
+    @cached_property
+    def sampling(self) -> SamplingOptions:
+        """What is used where a caller says nothing: the file's own options, else the defaults."""
+        return SamplingOptions.from_gguf(self.file)
+
+    @cached_property
+    def chat_template(self) -> ChatTemplate | None:
+        """The file's chat template; a base model has none."""
+        from ggjit.text import ChatTemplate
+
+        return ChatTemplate.from_gguf(self.file, self.tokenizer)
+
+    def logits(self, ids: Ids) -> Float32:
+        """Return the logits after each of `ids`, from an empty context.
+
+        Shapes: returns [len(ids), n_vocab].
+        Raises: ValueError, ContextFull.
+        """
+        new = checked_ids(ids, self.executor.n_vocab)
+        return self.executor.run(self.executor.new_state(), new, "all")
+
+    def session(self) -> Session:
+        """Return an empty session."""
+        return Session(self.executor)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] = (),
+        ignore_eos: bool = False,
+        session: Session | None = None,
+        **sampling: Any,
+    ) -> Generation:
+        """Yield what follows `prompt`, in pieces; `sampling` is any field of SamplingOptions.
+
+        A text prompt gets the file's BOS and no special tokens; encode it yourself for another
+        choice. With a session the prompt is appended to what it holds, and so is the reply.
+        Raises: ValueError at once; ContextFull after all the text that fits.
+        """
+        new = self._prompt_ids(prompt, session)
+        checked_ids(new, self.executor.n_vocab)
+        held, lender = (session.ids, nullcontext(session)) if session else ([], self._lent())
+        strings = (stop,) if isinstance(stop, str) else tuple(stop)
+        rules = StopRules(max_tokens, strings, self.tokenizer.eog_ids)
+        sampler = self._sampler(sampling, ignore_eos)
+        return Generation(held + new, self.tokenizer, sampler, rules, lender, bool(session))
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] = (),
+        ignore_eos: bool = False,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        **sampling: Any,
+    ) -> Generation:
+        """Yield the assistant's reply to `messages`, in pieces; otherwise as `generate`.
+
+        Messages are dicts with "role" and "content". The beginning that a conversation has in
+        common with the one before it is not computed again.
+        Raises: ValueError if the file has no chat template.
+        """
+        if self.chat_template is None:
+            name = self.file.path.name
+            raise ValueError(f"{name} has no chat template: it continues text, it does not chat")
+        variables = dict(template_variables or {})
+        ids = self.chat_template.encode(list(messages), tools=tools, **variables)
+        return self.generate(
+            ids, max_tokens=max_tokens, stop=stop, ignore_eos=ignore_eos, **sampling
+        )
+
+    def close(self) -> None:
+        """Let go of the memory and the file."""
+        self._idle.clear()
+        self._executor = None
+        self.file.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Session]:
+        session = self._idle.pop() if self._idle else self.session()
+        try:
+            yield session
+        finally:
+            self._idle[:] = [session]
+
+    def _prompt_ids(self, prompt: Prompt, session: Session | None) -> list[int]:
+        if not isinstance(prompt, str):
+            return np.asarray(prompt).tolist()
+        starts = session is None or session.n_past == 0
+        return self.tokenizer.encode(prompt, bos=None if starts else False)
+
+    def _sampler(self, sampling: Mapping[str, Any], ignore_eos: bool) -> Sampler:
+        options = self.sampling.changed(sampling)
+        if ignore_eos:
+            forbidden = dict.fromkeys(self.tokenizer.eog_ids, -math.inf)
+            options = options.changed({"logit_bias": {**options.logit_bias, **forbidden}})
+        return Sampler(options, self.executor.n_vocab)

@@ -1,0 +1,102 @@
+"""One sequence: the tokens that a state holds, and how to go on from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ggjit.backends import ContextFull, Executor
+from ggjit.generate.candidates import Float32
+
+Ids = Sequence[int] | npt.NDArray[np.integer]
+
+
+class Session:
+    """A conversation's memory in the model.
+
+    An error or an interrupt while tokens are fed leaves the session as it was before.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._state = executor.new_state()
+        self._ids: list[int] = []
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens it holds (a copy)."""
+        return self._ids.copy()
+
+    @property
+    def n_past(self) -> int:
+        """How many tokens it holds."""
+        return len(self._ids)
+
+    @property
+    def n_context(self) -> int:
+        """How many tokens it can hold."""
+        return self._executor.n_context
+
+    def feed(self, ids: Ids) -> Float32:
+        """Append `ids` and return the logits after the last one.
+
+        Shapes: returns [n_vocab].
+        Raises: ContextFull, ValueError.
+        """
+        new = checked_ids(ids, self._executor.n_vocab)
+        if self.n_past + len(new) > self.n_context:
+            raise ContextFull(self.n_past, len(new), self.n_context)
+        try:
+            logits = self._executor.run(self._state, new, "last")
+        except BaseException:
+            self._state.truncate(self.n_past)
+            raise
+        self._ids.extend(new.tolist())
+        return logits[0]
+
+    def resume(self, ids: Ids) -> Float32:
+        """Make the session hold exactly `ids`, computing only what differs from what it holds.
+
+        Shapes: returns the logits after the last id, [n_vocab].
+        Raises: ContextFull, ValueError; the session then holds the common beginning.
+        """
+        new = checked_ids(ids, self._executor.n_vocab)
+        if len(new) > self.n_context:
+            raise ContextFull(0, len(new), self.n_context)
+        self.truncate(min(self.n_common(new), len(new) - 1))  # the last id makes the logits
+        return self.feed(new[self.n_past :])
+
+    def n_common(self, ids: Ids) -> int:
+        """Return how many tokens at the beginning of `ids` it holds already."""
+        n = min(len(ids), self.n_past)
+        differs = np.flatnonzero(np.asarray(ids[:n]) != np.asarray(self._ids[:n]))
+        return int(differs[0]) if len(differs) else n
+
+    def truncate(self, n: int) -> None:
+        """Forget all but the first `n` tokens."""
+        if n < self.n_past:
+            self._state.truncate(n)
+            del self._ids[n:]
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.truncate(0)
+
+
+def checked_ids(ids: Ids, n_vocab: int) -> npt.NDArray[np.int32]:
+    """Return `ids` as the array that an executor takes.
+
+    Raises: ValueError if there are none, or for one that is no token of the model.
+    """
+    array = np.asarray(ids)
+    if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
+        raise ValueError("token ids must be a flat list of whole numbers")
+    if not array.size:
+        raise ValueError("there are no tokens: the text is empty")
+    beyond = np.flatnonzero((array < 0) | (array >= n_vocab))
+    if len(beyond):
+        at = int(beyond[0])
+        raise ValueError(f"token id {array[at]} (number {at}) is not in 0 to {n_vocab - 1}")
+    return array.astype(np.int32)
