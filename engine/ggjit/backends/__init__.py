@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it, out of how much
 
 
 class State(Protocol):

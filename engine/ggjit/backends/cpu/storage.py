@@ -1,0 +1,98 @@
+"""Where buffers live: storage planned once, reused as soon as nothing reads it any more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...graph import Buffer, Linear, Op, Rope
+from ...kernels.linear_int8 import META
+from .memory import address, aligned
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Float rows, padded with zeros to 16 columns."""
+
+    array: npt.NDArray[Any]
+    stride: int  # bytes
+
+    @property
+    def address(self) -> int:
+        return address(self.array)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """Int8 rows and their meta records."""
+
+    q: npt.NDArray[Any]
+    meta: npt.NDArray[Any]
+
+
+@dataclass
+class Storage:
+    """Rows of every buffer, and the int8 form of those that int8 products read."""
+
+    rows: dict[Buffer, Rows] = field(default_factory=dict)
+    quantized: dict[Buffer, Quantized] = field(default_factory=dict)
+
+
+def plan(ops: list[Op], wants_int8: set[Buffer], n_rows: int, n_selected: int) -> Storage:
+    """Give every buffer storage; buffers of one width share it when their lives do not overlap.
+
+    A matrix product may write over its residual and a rotation over its input: each element is
+    read by who writes it.
+    """
+    storage, free_rows, free_q = Storage(), _Pool(), _Pool()
+    last = {b: i for i, op in enumerate(ops) for b in op.inputs()}
+    for i, op in enumerate(ops):
+        key = (op.out.width, n_selected if op.out.selected else n_rows)
+        over = _overwritable(op)
+        if over and last[over] == i:
+            storage.rows[op.out] = storage.rows[over]
+        else:
+            storage.rows[op.out] = free_rows.take(key) or _new_rows(*key)
+        if op.out in wants_int8:
+            storage.quantized[op.out] = free_q.take(key) or _new_quantized(*key)
+        for b in {b for b in op.inputs() if last[b] == i}:
+            of = (b.width, n_selected if b.selected else n_rows)
+            if storage.rows[b] is not storage.rows[op.out]:
+                free_rows.give(of, storage.rows[b])
+            if b in storage.quantized:
+                free_q.give(of, storage.quantized[b])
+    return storage
+
+
+def _overwritable(op: Op) -> Buffer | None:
+    """Return the input that an operation may write its output over."""
+    if isinstance(op, Rope):
+        return op.x
+    return op.residual if isinstance(op, Linear) else None
+
+
+class _Pool:
+    """Storage that is free, by size."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[int, int], list[Any]] = defaultdict(list)
+
+    def take(self, key: tuple[int, int]) -> Any:
+        return self._free[key].pop() if self._free[key] else None
+
+    def give(self, key: tuple[int, int], storage: Any) -> None:
+        self._free[key].append(storage)
+
+
+def _new_rows(width: int, n_rows: int) -> Rows:
+    padded = (width + 15) // 16 * 16
+    return Rows(aligned(n_rows * padded, np.float32).reshape(n_rows, padded), 4 * padded)
+
+
+def _new_quantized(width: int, n_rows: int) -> Quantized:
+    n_blocks = width // 32
+    return Quantized(aligned(n_rows * width, np.int8), aligned(n_rows * n_blocks * META, np.uint8))

@@ -1,0 +1,47 @@
+"""Steps to a tape in memory, with a barrier only where one step needs another's result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from ...jit import compile_kernels
+from .lower import Step
+from .memory import address, aligned
+
+Progress = Callable[[int, int, str], None]
+
+
+class Tape:
+    """`entries` are rows of (kernel address, operands address, barrier follows)."""
+
+    def __init__(self, steps: list[Step], progress: Progress | None = None) -> None:
+        addresses = compile_kernels((s.kernel for s in steps), progress)
+        self._operands = [s.kernel.operands(**s.operands) for s in steps]
+        self.entries: npt.NDArray[np.int64] = aligned(3 * len(steps), np.int64).reshape(-1, 3)
+        self.entries[:, 0] = [addresses[s.kernel.name] for s in steps]
+        self.entries[:, 1] = [address(o) for o in self._operands]
+        self.entries[:, 2] = barriers(steps)
+
+
+def barriers(steps: list[Step]) -> list[bool]:
+    """Tell after which steps all threads must meet; always after the last."""
+    after = [False] * len(steps)
+    running: list[Step] = []
+    for i, step in enumerate(steps):
+        if any(_depends(step, before) for before in running):
+            after[i - 1] = True
+            running = []
+        running.append(step)
+    after[-1] = True
+    return after
+
+
+def _depends(step: Step, before: Step) -> bool:
+    """Tell whether a step touches what another wrote, or writes what it reads, on other threads."""
+    if step.by_token and before.by_token and step.operands["count"] == before.operands["count"]:
+        return False
+    touched = step.reads | step.writes
+    return bool(touched & before.writes or step.writes & before.reads)

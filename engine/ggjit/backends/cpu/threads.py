@@ -1,0 +1,126 @@
+"""How many threads, and a team of them that runs a tape."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ...jit import Kernel, compile_kernels
+from ...kernels import tape as tape_kernels
+from .memory import address, aligned
+
+
+def default_threads() -> int:
+    """Return the physical cores this process may use: affinity and cgroup quota respected."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = os.sched_getaffinity(0)
+    else:
+        allowed = set(range(os.cpu_count() or 1))
+    cores = {_core_of(cpu) for cpu in allowed}
+    return max(1, min(len(cores), _quota()))
+
+
+def _core_of(cpu: int) -> str:
+    """Name a CPU's physical core by the CPUs that share it."""
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _quota() -> int:
+    """Return the CPUs that the control group grants, rounded down but at least 1."""
+    for folder in _cgroups():
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max":
+                return max(1, int(quota) // int(period))
+        except (OSError, ValueError):
+            continue
+    return 1 << 20
+
+
+def _cgroups() -> list[Path]:
+    """Return the process's version-2 control groups, innermost first."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+    inner = root / own
+    return [inner, *(p for p in inner.parents if p == root or root in p.parents)]
+
+
+class Team:
+    """Threads that run one tape together; workers spin for a moment between runs, then sleep."""
+
+    def __init__(self, tape: np.ndarray, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._tape = tape
+        self._control = aligned(8 * (n_threads + 4) * 8, np.int64)
+        self._seen = aligned(8 * n_threads, np.int64)
+        self._wake = [threading.Semaphore(0) for _ in range(n_threads)]
+        self._closed = False
+        self._asleep = aligned(n_threads, np.int64)
+        shared = {"tape": address(tape), "n_steps": len(tape), "control": address(self._control)}
+        self._announce = Call(
+            tape_kernels.announce, 0, n_threads, control=address(self._control),
+            asleep=address(self._asleep),
+        )  # fmt: skip
+        self._lead = Call(tape_kernels.lead, 0, n_threads, **shared)
+        for i in range(1, n_threads):
+            call = Call(
+                tape_kernels.follow, i, n_threads, seen=address(self._seen[8 * i :]), **shared
+            )
+            threading.Thread(target=self._work, args=(i, call), daemon=True).start()
+
+    def run(self) -> None:
+        """Run the tape once."""
+        if self.n_threads > 1:
+            self._announce()
+            for i in np.flatnonzero(self._asleep):
+                self._wake[i].release()
+        self._lead()
+
+    def close(self) -> None:
+        """Let the workers end."""
+        self._closed = True
+        for wake in self._wake:
+            wake.release()
+
+    def _work(self, i: int, call: Call) -> None:
+        while not self._closed:
+            call()
+            self._wake[i].acquire()
+
+
+class Call:
+    """A kernel bound to its operands; calling it releases the GIL."""
+
+    def __init__(self, kernel: Kernel, thread: int, n_threads: int, **operands: float) -> None:
+        kind = ctypes.CFUNCTYPE(
+            ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int32
+        )
+        self._function = kind(compile_kernels([kernel])[kernel.name])
+        self._operands = kernel.operands(**operands)
+        self._result = ctypes.create_string_buffer(64)
+        self._args = (self._result, None, address(self._operands), thread, n_threads)
+
+    def __call__(self) -> None:
+        self._function(*self._args)
+
+
+def run_parallel(calls: list[Call]) -> None:
+    """Run calls side by side, one on this thread."""
+    threads = [threading.Thread(target=call) for call in calls[1:]]
+    for thread in threads:
+        thread.start()
+    calls[0]()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,74 @@
+"""Tensors in lanes: packed once at load, a tensor that is used twice only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...formats import N_ROWS, Format, find
+from ...gguf import Tensor
+from ...kernels.pack import pack
+from .memory import address, aligned
+from .threads import Call, run_parallel
+
+Progress = Callable[[int, int], None]
+
+
+class PackedWeights:
+    """Every matrix of a model in lanes, every vector as float32 padded to 16."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._packed: dict[str, npt.NDArray[Any]] = {}
+        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+
+    def pack_all(self, tensors: list[Tensor], progress: Progress | None = None) -> None:
+        """Pack matrices; `progress(done, total)` counts bytes."""
+        total, done = sum(t.data.nbytes for t in tensors), 0
+        for tensor in tensors:
+            if progress:
+                progress(done, total)
+            self.matrix(tensor)
+            done += tensor.data.nbytes
+        if progress:
+            progress(total, total)
+
+    def matrix(self, tensor: Tensor) -> npt.NDArray[Any]:
+        """Return a matrix in lanes."""
+        if tensor.name not in self._packed:
+            self._packed[tensor.name] = self._pack(tensor, find(tensor.type, tensor.name))
+        return self._packed[tensor.name]
+
+    def vector(self, tensor: Tensor) -> npt.NDArray[np.float32]:
+        """Return a vector as float32, zeros behind it up to a multiple of 16."""
+        if tensor.name not in self._vectors:
+            n = tensor.shape[0]
+            values = aligned((n + 15) // 16 * 16, np.float32)
+            values[:n] = find(tensor.type, tensor.name).decode_rows(tensor.data.reshape(-1), n)[0]
+            self._vectors[tensor.name] = values
+        return self._vectors[tensor.name]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all packed matrices."""
+        return sum(p.nbytes for p in self._packed.values())
+
+    def _pack(self, tensor: Tensor, fmt: Format) -> npt.NDArray[Any]:
+        n_rows, n_columns = tensor.shape
+        n_blocks = n_columns // fmt.n_columns
+        n_groups = (n_rows + N_ROWS - 1) // N_ROWS
+        packed = aligned(n_groups * n_blocks * N_ROWS * fmt.n_bytes, np.uint8)
+        fields = np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
+        calls = [
+            Call(
+                pack, i, self._n_threads, source=address(tensor.data), packed=address(packed),
+                fields=address(fields), n_fields=len(fields), n_rows=n_rows, n_blocks=n_blocks,
+                block_bytes=fmt.n_bytes,
+            )
+            for i in range(self._n_threads)
+        ]  # fmt: skip
+        run_parallel(calls)
+        return packed

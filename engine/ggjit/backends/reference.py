@@ -1,0 +1,145 @@
+"""The oracle: every operation in plain NumPy, float32, slow and obvious.
+
+Weights are decoded once and kept as float32; the cache is float32 too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..formats import find
+from ..gguf import Tensor
+from ..graph import Add, Attention, Embed, Graph, Linear, Op, RMSNorm, Rope, Select, SiluMul
+from . import ContextFull, Float32
+
+
+class ReferenceState:
+    """Keys and values of one sequence: per layer, [n_context, width]."""
+
+    def __init__(self, graph: Graph, n_context: int) -> None:
+        self.n_past = 0
+        layers = [op for op in graph.ops if isinstance(op, Attention)]
+        self.k = {op.layer: np.zeros((n_context, op.k.width), np.float32) for op in layers}
+        self.v = {op.layer: np.zeros((n_context, op.v.width), np.float32) for op in layers}
+
+    def truncate(self, n: int) -> None:
+        assert 0 <= n <= self.n_past
+        self.n_past = n
+
+
+class ReferenceExecutor:
+    """Runs a graph operation by operation. `trace` may be told of every result."""
+
+    def __init__(self, graph: Graph, n_context: int) -> None:
+        self.graph, self.n_context = graph, n_context
+        self.n_vocab = graph.output.width
+        self.trace: Callable[[Op, Float32], None] | None = None
+        self._decoded: dict[str, Float32] = {}
+
+    def new_state(self) -> ReferenceState:
+        return ReferenceState(self.graph, self.n_context)
+
+    def run(
+        self, state: Any, ids: npt.NDArray[np.int32], logits: Literal["all", "last"] = "last"
+    ) -> Float32:
+        if state.n_past + len(ids) > self.n_context:
+            raise ContextFull(state.n_past, len(ids), self.n_context)
+        step = Step(self, state, np.asarray(ids), logits)
+        for op in self.graph.ops:
+            step.run(op)
+        state.n_past += len(ids)
+        return step.values[self.graph.output.name]
+
+    def weight(self, tensor: Tensor) -> Float32:
+        """Return a tensor as float32, decoded at first use."""
+        if tensor.name not in self._decoded:
+            fmt = find(tensor.type, tensor.name)
+            rows = fmt.decode_rows(tensor.data.reshape(-1), tensor.shape[-1])
+            self._decoded[tensor.name] = rows.reshape(tensor.shape)
+        return self._decoded[tensor.name]
+
+
+class Step:
+    """One batch on its way through the graph."""
+
+    def __init__(self, executor: ReferenceExecutor, state: ReferenceState, ids: Any, logits: str):
+        self.executor, self.state, self.ids, self.logits = executor, state, ids, logits
+        self.positions = state.n_past + np.arange(len(ids))
+        self.values: dict[str, Float32] = {}
+
+    def run(self, op: Op) -> None:
+        """Compute one operation from the buffers before it."""
+        result = getattr(self, type(op).__name__.lower())(op)
+        self.values[op.out.name] = result
+        if self.executor.trace:
+            self.executor.trace(op, result)
+
+    def of(self, buffer: Any) -> Float32:
+        return self.values[buffer.name]
+
+    def embed(self, op: Embed) -> Float32:
+        return self.executor.weight(op.weight)[self.ids]
+
+    def rmsnorm(self, op: RMSNorm) -> Float32:
+        x = self.of(op.x)
+        mean = np.mean(x.astype(np.float64) ** 2, axis=-1, keepdims=True)
+        return (x / np.sqrt(mean + op.eps)).astype(np.float32) * self.executor.weight(op.weight)
+
+    def linear(self, op: Linear) -> Float32:
+        out = self.of(op.x) @ self.executor.weight(op.weight).T
+        if op.bias is not None:
+            out = out + self.executor.weight(op.bias)
+        return out if op.residual is None else out + self.of(op.residual)
+
+    def rope(self, op: Rope) -> Float32:
+        x = self.of(op.x).reshape(len(self.ids), -1, op.head_dim).copy()
+        angles = self.positions[:, None, None] * op.spec.frequencies
+        cos = (np.cos(angles) * op.spec.magnitude).astype(np.float32)
+        sin = (np.sin(angles) * op.spec.magnitude).astype(np.float32)
+        n = op.spec.n_pairs
+        first = slice(0, 2 * n, 2) if op.spec.interleaved else slice(0, n)
+        second = slice(1, 2 * n, 2) if op.spec.interleaved else slice(n, 2 * n)
+        a, b = x[..., first].copy(), x[..., second].copy()
+        x[..., first], x[..., second] = a * cos - b * sin, a * sin + b * cos
+        return x.reshape(len(self.ids), -1)
+
+    def attention(self, op: Attention) -> Float32:
+        n, end = self.state.n_past, self.state.n_past + len(self.ids)
+        keys, values = self.state.k[op.layer], self.state.v[op.layer]
+        keys[n:end], values[n:end] = self.of(op.k), self.of(op.v)
+        q = self.of(op.q).reshape(len(self.ids), op.n_heads, op.k_dim)
+        k = keys[:end].reshape(end, op.n_kv_heads, op.k_dim)
+        v = values[:end].reshape(end, op.n_kv_heads, op.v_dim)
+        later = np.arange(end)[None, :] > self.positions[:, None]
+        heads = [
+            softmax(np.where(later, -np.inf, op.scale * (q[:, h] @ k[:, h // op_group(op)].T)))
+            @ v[:, h // op_group(op)]
+            for h in range(op.n_heads)
+        ]
+        return np.concatenate(heads, axis=-1)
+
+    def silumul(self, op: SiluMul) -> Float32:
+        gate = self.of(op.gate).astype(np.float64)
+        sigmoid = 1 / (1 + np.exp(-np.clip(gate, -700, 700)))
+        return (gate * sigmoid).astype(np.float32) * self.of(op.up)
+
+    def add(self, op: Add) -> Float32:
+        return self.of(op.a) + self.of(op.b)
+
+    def select(self, op: Select) -> Float32:
+        return self.of(op.x) if self.logits == "all" else self.of(op.x)[-1:]
+
+
+def op_group(op: Attention) -> int:
+    """Query heads per key head."""
+    return op.n_heads // op.n_kv_heads
+
+
+def softmax(x: Float32) -> Float32:
+    """Softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,88 @@
+"""What a GGML tensor type has to say: how its blocks decode, and how they are packed into lanes.
+
+Lanes are groups of 16 rows, block by block: where GGML stores one row's block (scale, quants),
+a packed block holds the same item of 16 rows side by side, so that one vector instruction works
+on 16 rows and no sum ever crosses a vector. Packing moves whole items and loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+N_ROWS = 16  # rows of a group
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Field:
+    """`count` items of `size` bytes at `offset` of a GGML block; `flip` is xored into each."""
+
+    offset: int
+    size: int
+    count: int
+    flip: int = 0
+
+
+@dataclass(frozen=True)
+class IntLanes:
+    """Integer weights, 32 columns a block: value = scale * (quant - 2**shift) + minimum.
+
+    The device functions take the address of a packed block. `quants` returns eight registers:
+    register j holds columns 4j..4j+3 of 16 rows, as unsigned bytes. `shift` None: nothing is
+    subtracted; `minimum` None: nothing is added.
+    """
+
+    fields: tuple[Field, ...]
+    quants: Any
+    scale: Any
+    minimum: Any = None
+    shift: int | None = None
+    n_columns: int = 32
+
+
+@dataclass(frozen=True)
+class FloatLanes:
+    """Float weights: a packed block is one column of 16 rows; `values` returns it as f32x16."""
+
+    fields: tuple[Field, ...]
+    values: Any
+    n_columns: int = 1
+
+
+Lanes = IntLanes | FloatLanes
+
+
+@dataclass(frozen=True)
+class Format:
+    """A GGML tensor type. `decode` takes blocks [..., block bytes] to float32 [..., n_columns]."""
+
+    type: gguf.GGMLQuantizationType
+    decode: Callable[[Bytes], Floats]
+    lanes: Lanes
+
+    @property
+    def name(self) -> str:
+        return self.type.name.lower()
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of a block."""
+        return gguf.GGML_QUANT_SIZES[self.type][0]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of a block, in the file and packed alike."""
+        return gguf.GGML_QUANT_SIZES[self.type][1]
+
+    def decode_rows(self, data: Bytes, n_columns: int) -> Floats:
+        """Decode whole rows. Shapes: returns [n_rows, n_columns]."""
+        blocks = data.reshape(-1, n_columns // self.n_columns, self.n_bytes)
+        return self.decode(blocks).reshape(len(blocks), n_columns)

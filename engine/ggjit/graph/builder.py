@@ -1,0 +1,84 @@
+"""What a model writes its forward pass with; it leaves a list of operations."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from .ops import Add, Attention, Buffer, Embed, Linear, Op, RMSNorm, Rope, RopeSpec, Select, SiluMul
+from .weights import Param
+
+AnyOp = TypeVar("AnyOp", bound=Op)
+
+
+class Graph:
+    """Operations in order. Shapes are checked as they are added."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self._names: dict[str, int] = {}
+
+    @property
+    def output(self) -> Buffer:
+        """The logits: what the last operation leaves."""
+        return self.ops[-1].out
+
+    def embed(self, weight: Param) -> Buffer:
+        """Look the tokens up."""
+        out = self._buffer(weight.name, weight.n_columns)
+        return self._add(Embed(out, weight.matrix()))
+
+    def rms_norm(self, x: Buffer, weight: Param, eps: float) -> Buffer:
+        """Normalize rows to unit mean square and scale their columns."""
+        weight.expect_vector(x.width)
+        return self._add(RMSNorm(self._like(weight.name, x), x, weight.tensor, eps))
+
+    def linear(self, x: Buffer, weight: Param) -> Buffer:
+        """Multiply rows by a matrix and add its bias, if it has one."""
+        weight.expect_columns(x.width)
+        if weight.bias:
+            weight.bias.expect_vector(weight.n_rows)
+        out = self._buffer(weight.name, weight.n_rows, x.selected)
+        bias = weight.bias.tensor if weight.bias else None
+        return self._add(Linear(out, x, weight.matrix(), bias))
+
+    def rope(self, x: Buffer, head_dim: int, spec: RopeSpec) -> Buffer:
+        """Turn each head by its token's position."""
+        assert x.width % head_dim == 0
+        assert 2 * spec.n_pairs <= head_dim
+        return self._add(Rope(self._like(f"{x.name}_rope", x), x, head_dim, spec))
+
+    def attention(
+        self, q: Buffer, k: Buffer, v: Buffer, *, layer: int, n_heads: int, n_kv_heads: int,
+        scale: float,
+    ) -> Buffer:
+        """Keep k and v, and attend from q to all of the sequence so far."""
+        assert n_heads % n_kv_heads == 0
+        assert q.width // n_heads == k.width // n_kv_heads
+        out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))
+        return self._add(Attention(out, q, k, v, layer, n_heads, n_kv_heads, scale))
+
+    def silu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
+        """Gate `up`: the middle of SwiGLU."""
+        assert gate.width == up.width
+        return self._add(SiluMul(self._like(f"{up.name}_gated", up), gate, up))
+
+    def add(self, a: Buffer, b: Buffer) -> Buffer:
+        """Add two buffers."""
+        assert a.width == b.width
+        return self._add(Add(self._like(f"{b.name}_sum", b), a, b))
+
+    def select(self, x: Buffer) -> Buffer:
+        """Go on with only the rows whose logits are asked for."""
+        return self._add(Select(self._buffer(f"{x.name}_selected", x.width, selected=True), x))
+
+    def _add(self, op: AnyOp) -> Buffer:
+        self.ops.append(op)
+        return op.out
+
+    def _like(self, name: str, x: Buffer) -> Buffer:
+        return self._buffer(name, x.width, x.selected)
+
+    def _buffer(self, name: str, width: int, selected: bool = False) -> Buffer:
+        """Name a buffer; a second use of a name gets a number."""
+        seen = self._names[name] = self._names.get(name, 0) + 1
+        return Buffer(name if seen == 1 else f"{name}.{seen}", width, selected)

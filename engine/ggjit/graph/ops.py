@@ -1,0 +1,126 @@
+"""The operations. Each writes one buffer, `out`; what it reads are its other buffers.
+
+Shape letters: T tokens, C width, H heads, K key heads, D head dim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from ..gguf import Tensor
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A float32 matrix [T, width], named after what fills it (`blk.3.attn_q`)."""
+
+    name: str
+    width: int
+    selected: bool = False  # rows are only those whose logits are asked for
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation."""
+
+    out: Buffer
+
+    def inputs(self) -> tuple[Buffer, ...]:
+        """Return the buffers this operation reads."""
+        values = (getattr(self, f.name) for f in fields(self) if f.name != "out")
+        return tuple(v for v in values if isinstance(v, Buffer))
+
+
+@dataclass(frozen=True)
+class Embed(Op):
+    """out[t] = weight[token of t]."""
+
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class RMSNorm(Op):
+    """out = x / sqrt(mean(x**2) + eps) * weight."""
+
+    x: Buffer
+    weight: Tensor
+    eps: float
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """out = x @ weight.T + bias + residual."""
+
+    x: Buffer
+    weight: Tensor
+    bias: Tensor | None = None
+    residual: Buffer | None = None
+
+
+@dataclass(frozen=True)
+class RopeSpec:
+    """How positions turn pairs: angle of pair i = position * frequencies[i] (float64)."""
+
+    frequencies: npt.NDArray[np.float64]
+    interleaved: bool  # pairs (0,1)(2,3).. rather than (0,n)(1,n+1)..
+    magnitude: float = 1.0  # factor on cos and sin
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.frequencies)
+
+
+@dataclass(frozen=True)
+class Rope(Op):
+    """out = x with the first 2 * n_pairs elements of each head turned by position."""
+
+    x: Buffer
+    head_dim: int
+    spec: RopeSpec
+
+
+@dataclass(frozen=True)
+class Attention(Op):
+    """out[t, h] = softmax(scale * q[t, h] . k[s, h // (H/K)] for s <= t) @ v; k and v are kept."""
+
+    q: Buffer
+    k: Buffer
+    v: Buffer
+    layer: int
+    n_heads: int
+    n_kv_heads: int
+    scale: float
+
+    @property
+    def k_dim(self) -> int:
+        return self.k.width // self.n_kv_heads
+
+    @property
+    def v_dim(self) -> int:
+        return self.v.width // self.n_kv_heads
+
+
+@dataclass(frozen=True)
+class SiluMul(Op):
+    """out = gate * sigmoid(gate) * up."""
+
+    gate: Buffer
+    up: Buffer
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """out = a + b."""
+
+    a: Buffer
+    b: Buffer
+
+
+@dataclass(frozen=True)
+class Select(Op):
+    """out = the rows of x whose logits are asked for."""
+
+    x: Buffer

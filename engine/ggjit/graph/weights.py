@@ -1,0 +1,73 @@
+"""A model's tensors by GGUF name, checked as they are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..gguf import Tensor
+
+
+@dataclass(frozen=True)
+class Param:
+    """A tensor NAME.weight and, where the file has it, NAME.bias."""
+
+    name: str
+    tensor: Tensor
+    bias: Param | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return self.matrix().shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        return self.matrix().shape[1]
+
+    def matrix(self) -> Tensor:
+        """Return the tensor. Raises: ValueError unless it has two dimensions, none of them 0."""
+        if len(self.tensor.shape) != 2 or 0 in self.tensor.shape:
+            raise self._wrong("a matrix")
+        return self.tensor
+
+    def expect_columns(self, n: int) -> None:
+        """Raise ValueError unless rows have n columns."""
+        if self.n_columns != n:
+            raise self._wrong(f"[*, {n}]")
+
+    def expect_shape(self, rows: int, columns: int) -> None:
+        """Raise ValueError unless the matrix is [rows, columns]."""
+        if self.matrix().shape != (rows, columns):
+            raise self._wrong(f"[{rows}, {columns}]")
+
+    def expect_vector(self, n: int) -> None:
+        """Raise ValueError unless it is a vector of n."""
+        if self.tensor.shape != (n,):
+            raise self._wrong(f"[{n}]")
+
+    def _wrong(self, wanted: str) -> ValueError:
+        t = self.tensor
+        return ValueError(f"{t.path}: tensor {t.name!r} has shape {list(t.shape)}, expected {wanted}")
+
+
+class Weights:
+    """Tensors below a prefix: `weights.output_norm`, `weights.block(3).attn_q`."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], path: object, prefix: str = "") -> None:
+        self._tensors, self._path, self._prefix = tensors, path, prefix
+
+    def block(self, i: int) -> Weights:
+        """Return the tensors of one layer."""
+        return Weights(self._tensors, self._path, f"blk.{i}.")
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file has NAME.weight."""
+        return f"{self._prefix}{name}.weight" in self._tensors
+
+    def __getattr__(self, name: str) -> Param:
+        full = self._prefix + name
+        tensor = self._tensors.get(f"{full}.weight")
+        if tensor is None:
+            raise ValueError(f"{self._path}: tensor '{full}.weight' is missing")
+        bias = self._tensors.get(f"{full}.bias")
+        return Param(full, tensor, Param(f"{full}.bias", bias) if bias is not None else None)

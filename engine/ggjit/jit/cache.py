@@ -1,0 +1,87 @@
+"""Where machine code is kept between runs: one folder per version of everything it depends on.
+
+The folder's name carries a hash of the kernel sources, the compiler's versions and the CPU, so
+nothing stale is ever found. Each object lies beside its sha256; what does not match is compiled
+again. A folder that cannot be written means no cache, never an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+
+from ..cache import cache_folder
+from ..simd import target
+
+SOURCES = ("simd", "jit", "formats", "kernels")
+
+
+@cache
+def folder() -> Path:
+    """Return this machine's folder of object files."""
+    return cache_folder() / "kernels" / f"{target.current().name}-{fingerprint()[:16]}"
+
+
+@cache
+def fingerprint() -> str:
+    """Hash everything that machine code depends on."""
+    root = Path(__file__).parent.parent
+    files = sorted(f for s in SOURCES for f in (root / s).rglob("*.py"))
+    digest = hashlib.sha256()
+    for part in (numba.__version__, llvmlite.__version__, sys.version, *_machine()):
+        digest.update(f"{part}\n".encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _machine() -> tuple[str, str, str]:
+    target.current()
+    return target.current().name, numba.config.CPU_NAME, numba.config.CPU_FEATURES
+
+
+def read(name: str) -> bytes | None:
+    """Return a stored object, or None if there is none that is whole."""
+    try:
+        data = (folder() / name).read_bytes()
+    except OSError:
+        return None
+    code = data[32:]
+    return code if hashlib.sha256(code).digest() == data[:32] else None
+
+
+def write(name: str, code: bytes) -> None:
+    """Store an object; a half-written one never has its name."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, part = tempfile.mkstemp(dir=folder(), prefix=f".{name}.")
+        with os.fdopen(handle, "wb") as f:
+            f.write(hashlib.sha256(code).digest() + code)
+        os.replace(part, folder() / name)
+    except OSError:
+        return
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Let one process compile at a time; others wait and find the work done."""
+    try:
+        import fcntl
+
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = open(folder() / ".lock", "w")
+    except (ImportError, OSError):
+        yield
+        return
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,189 @@
+"""Causal attention over a float16 cache.
+
+Cache of one layer, per key head: keys in runs of 16 positions, [n_context / 16, head_dim, 16], so
+that a vector holds one dimension of 16 keys and no sum crosses it; values [n_context, width] with
+width = head_dim rounded up to 16.
+
+Keys are taken 64 at a time with an online softmax, the chunks aligned to the sequence: what a
+query sees never depends on the batch. Queries that share a key head share each loaded key.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from numba import float32, int32, int64
+
+from ..jit import Kernel, device, kernel
+from ..simd.ops import add, fma, load, load_each, max_all, maximum, mul, splat, splat_each, store
+from ..simd.ops import store_each, store_f16, sub, sum_all, to_f32, zeros
+from ..simd.types import f16x16, f32x16, tile
+from .exponential import exp
+from .linear_int8 import META, n_tile
+from .quantize import quantize_columns
+from .threads import share
+
+CHUNK = 64  # keys per softmax step
+QUERIES = 8  # queries that share loaded keys, at most
+
+
+def scratch_bytes(head_dim: int) -> int:
+    """Bytes each thread needs: queries, results, scores, and per query maximum, sum and factor."""
+    width = (head_dim + 15) // 16 * 16
+    return QUERIES * (4 * width + 4 * width + 4 * CHUNK + 64 + 64)
+
+
+@kernel
+def store_kv(
+    k: int, v: int, k_stride: int, v_stride: int, k_offset: int, v_offset: int, n_kv_heads: int,
+    k_dim: int, v_dim: int, n_context: int, batch_caches: int, batch_positions: int, count: int,
+    thread: int, n_threads: int,
+) -> None:
+    """Append the batch's keys and values to the cache."""
+    first, last = share(load(int64, count), thread, n_threads)
+    width = (v_dim + 15) // 16 * 16
+    for t in range(first, last):
+        position = int64(load(int32, load(int64, batch_positions) + 4 * t))
+        base = load(int64, load(int64, batch_caches) + 8 * t)
+        for h in range(n_kv_heads):
+            keys = base + k_offset + 2 * h * n_context * k_dim
+            to = keys + 32 * (position // 16) * k_dim + 2 * (position % 16)
+            row = k + t * k_stride + 4 * h * k_dim
+            for d in range(k_dim):
+                store_f16(to + 32 * d, load(float32, row + 4 * d))
+            to = base + v_offset + 2 * (h * n_context + position) * width
+            row = v + t * v_stride + 4 * h * v_dim
+            for d in range(v_dim):
+                store_f16(to + 2 * d, load(float32, row + 4 * d))
+
+
+@cache
+def attention() -> Kernel:
+    """Return the kernel, its tile of queries fitted to the registers."""
+    wide = min(n_tile(), QUERIES)
+    few = min(4, wide)
+    many, some, one = attend(wide), attend(few), attend(1)
+
+    # q8 (unless 0): results are left quantized too; needs v_dim to be a multiple of 32
+    def attention_f16(
+        q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, n_heads: int,
+        n_kv_heads: int, k_dim: int, v_dim: int, n_context: int, scale: float, scratch: int,
+        scratch_step: int, q8: int, meta: int, batch_caches: int, batch_positions: int,
+        count: int, thread: int, n_threads: int,
+    ) -> None:
+        group = n_heads // n_kv_heads
+        n_queries = load(int64, count) * group
+        size = wide if n_queries * n_kv_heads >= 2 * n_threads * wide else 1
+        if size == 1 and group > 1 and n_kv_heads >= n_threads:
+            size = few
+        n_tiles = (n_queries + size - 1) // size
+        width = (v_dim + 15) // 16 * 16
+        qs = scratch + thread * scratch_step
+        for item in range(thread, n_tiles * n_kv_heads, n_threads):
+            h, first = item % n_kv_heads, item // n_kv_heads * size
+            n = min(size, n_queries - first)
+            longest = int64(0)
+            for r in range(size):
+                query = first + min(r, n - 1)
+                t, head = query // group, h * group + query % group
+                row = q + t * q_stride + 4 * head * k_dim
+                for d in range(k_dim):
+                    store(qs + 4 * (r * k_dim + d), load(float32, row + 4 * d) * scale)
+                longest = max(longest, int64(load(int32, load(int64, batch_positions) + 4 * t)) + 1)
+            base = load(int64, load(int64, batch_caches) + 8 * (first // group))
+            keys = base + k_offset + 2 * h * n_context * k_dim
+            values = base + v_offset + 2 * h * n_context * width
+            args = (qs, keys, values, longest, k_dim, width, first, n, group, batch_positions)
+            if size == wide:
+                many(*args)
+            elif size == few:
+                some(*args)
+            else:
+                one(*args)
+            results = qs + 4 * size * k_dim
+            for r in range(n):
+                t, head = (first + r) // group, h * group + (first + r) % group
+                to = out + t * stride + 4 * head * v_dim
+                for d in range(v_dim):
+                    store(to + 4 * d, load(float32, results + 4 * (r * width + d)))
+                if q8 != 0:
+                    at = (t * n_heads + head) * v_dim
+                    quantize_columns(to, q8 + at, meta + at // 32 * META, v_dim)
+
+    return kernel(attention_f16, "attention_f16")
+
+
+@cache
+def attend(n: int) -> Any:
+    """Return the device function for `n` queries side by side; results follow them in scratch."""
+    floats = tile(f32x16, n)
+
+    @device
+    def scores_of(qs, keys, k_dim, scores):  # type: ignore[no-untyped-def]
+        """Leave the products of n queries with 16 keys."""
+        even, odd = zeros(floats), zeros(floats)
+        for d in range(0, k_dim - 1, 2):
+            even = fma(splat_each(floats, qs + 4 * d, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d)), even)
+            odd = fma(splat_each(floats, qs + 4 * d + 4, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d + 32)), odd)
+        if k_dim % 2:
+            d = k_dim - 1
+            even = fma(splat_each(floats, qs + 4 * d, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d)), even)
+        store_each(scores, 4 * CHUNK, add(even, odd))
+
+    @device
+    def weigh(scores, state, n_valid):  # type: ignore[no-untyped-def]
+        """Turn one query's scores into weights; update its maximum, sum and factor."""
+        for j in range(max(n_valid, 0), CHUNK):
+            store(scores + 4 * j, float32(-3.0e38))
+        a, b = load(f32x16, scores), load(f32x16, scores + 64)
+        c, d = load(f32x16, scores + 128), load(f32x16, scores + 192)
+        old = load(float32, state)
+        new = max(old, max_all(maximum(maximum(a, b), maximum(c, d))))
+        top = splat(f32x16, new)
+        a, b, c, d = exp(sub(a, top)), exp(sub(b, top)), exp(sub(c, top)), exp(sub(d, top))
+        store(scores, a)
+        store(scores + 64, b)
+        store(scores + 128, c)
+        store(scores + 192, d)
+        factor = exp(splat(f32x16, old - new))
+        store(state, new)
+        store(state + 64, fma(load(f32x16, state + 64), factor, add(add(a, b), add(c, d))))
+        store(state + 4, sum_all(factor) * float32(1 / 16))
+
+    @device
+    def gather(results, values, scores, state, width, n_keys):  # type: ignore[no-untyped-def]
+        """Add the weighted values of one chunk."""
+        for i in range(0, width, 16):
+            acc = mul(load_each(floats, results + 4 * i, 4 * width), splat_each(floats, state + 4, 128))
+            for j in range(n_keys):
+                v = to_f32(load(f16x16, values + 2 * (j * width + i)))
+                acc = fma(splat_each(floats, scores + 4 * j, 4 * CHUNK), v, acc)
+            store_each(results + 4 * i, 4 * width, acc)
+
+    @device
+    def run(qs, keys, values, longest, k_dim, width, first, n_real, group, batch_positions):  # type: ignore[no-untyped-def]
+        results = qs + 4 * n * k_dim
+        scores = results + 4 * n * width
+        state = scores + 4 * n * CHUNK
+        for i in range(0, n * width, 16):
+            store(results + 4 * i, zeros(f32x16))
+        for r in range(n):
+            store(state + 128 * r, float32(-3.0e38))
+            store(state + 128 * r + 64, zeros(f32x16))
+        for start in range(0, longest, CHUNK):
+            n_keys = min(CHUNK, longest - start)
+            for j in range(0, n_keys, 16):
+                scores_of(qs, keys + 2 * (start + j) * k_dim, k_dim, scores + 4 * j)
+            for r in range(n):
+                t = (first + min(r, n_real - 1)) // group
+                position = int64(load(int32, load(int64, batch_positions) + 4 * t))
+                weigh(scores + 4 * r * CHUNK, state + 128 * r, position + 1 - start)
+            gather(results, values + 2 * start * width, scores, state, width, n_keys)
+        for r in range(n):
+            inverse = splat(f32x16, float32(1) / sum_all(load(f32x16, state + 128 * r + 64)))
+            for i in range(0, width, 16):
+                at = results + 4 * (r * width + i)
+                store(at, mul(load(f32x16, at), inverse))
+
+    return run

@@ -1,0 +1,68 @@
+"""Token ids to rows of a packed matrix, as float32."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from numba import float32, int32, int64, uint8
+
+from ..formats import FloatLanes, Format
+from ..jit import Kernel, kernel
+from ..simd.ops import load, store
+from .threads import share
+
+
+@cache
+def embed(fmt: Format) -> Kernel:
+    """Return the kernel of a format."""
+    return _embed_float(fmt) if isinstance(fmt.lanes, FloatLanes) else _embed_int(fmt)
+
+
+def _embed_float(fmt: Format) -> Kernel:
+    values, column_bytes = fmt.lanes.values, 16 * fmt.n_bytes
+
+    def embed_rows(
+        weights: int, tokens: int, out: int, stride: int, n_columns: int, scratch: int,
+        scratch_step: int, count: int, thread: int, n_threads: int,
+    ) -> None:
+        first, last = share(load(int64, count), thread, n_threads)
+        lanes = scratch + thread * scratch_step
+        for t in range(first, last):
+            row = int64(load(int32, load(int64, tokens) + 4 * t))
+            w = weights + row // 16 * n_columns * column_bytes
+            for i in range(n_columns):
+                store(lanes, values(w + i * column_bytes))
+                store(out + t * stride + 4 * i, load(float32, lanes + 4 * (row % 16)))
+
+    return kernel(embed_rows, f"embed_{fmt.name}")
+
+
+def _embed_int(fmt: Format) -> Kernel:
+    quants, scale, minimum = fmt.lanes.quants, fmt.lanes.scale, fmt.lanes.minimum or fmt.lanes.scale
+    has_minimum = fmt.lanes.minimum is not None
+    centre = 0 if fmt.lanes.shift is None else 1 << fmt.lanes.shift
+    group_bytes = 16 * fmt.n_bytes
+
+    def embed_rows(
+        weights: int, tokens: int, out: int, stride: int, n_columns: int, scratch: int,
+        scratch_step: int, count: int, thread: int, n_threads: int,
+    ) -> None:
+        first, last = share(load(int64, count), thread, n_threads)
+        lanes = scratch + thread * scratch_step
+        for t in range(first, last):
+            row = int64(load(int32, load(int64, tokens) + 4 * t))
+            lane = row % 16
+            w = weights + row // 16 * (n_columns // 32) * group_bytes
+            for i in range(n_columns // 32):
+                store(lanes, quants(w))
+                store(lanes + 512, scale(w))
+                store(lanes + 576, minimum(w))
+                d, m = load(float32, lanes + 512 + 4 * lane), float32(0)
+                if has_minimum:
+                    m = load(float32, lanes + 576 + 4 * lane)
+                for j in range(32):
+                    q = load(uint8, lanes + 64 * (j // 4) + 4 * lane + j % 4)
+                    store(out + t * stride + 4 * (32 * i + j), d * float32(int64(q) - centre) + m)
+                w += group_bytes
+
+    return kernel(embed_rows, f"embed_{fmt.name}")

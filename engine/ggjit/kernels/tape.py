@@ -1,0 +1,72 @@
+"""Running a tape: every thread walks the same list of kernels and meets the others at barriers."""
+
+from numba import int64
+
+from ..jit import device, kernel
+from ..simd.atomics import atomic_add, atomic_load, atomic_store, atomic_swap, call_kernel, pause
+from ..simd.ops import load, store
+
+STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
+
+# Control block, one cache line each: a count of the threads at the barrier, the barrier's
+# generation, the number of the job, and from WORKERS on per worker whether it is parked.
+ARRIVED, GENERATION, JOB, WORKERS, LINE = 0, 64, 128, 192, 64
+SPINS = 40_000  # pauses before a worker parks: about a millisecond
+
+
+@device
+def meet(control, n_threads):  # type: ignore[no-untyped-def]
+    """Wait until all threads are here."""
+    generation = atomic_load(control + GENERATION)
+    if atomic_add(control + ARRIVED, int64(1)) == n_threads - 1:
+        atomic_store(control + ARRIVED, int64(0))
+        atomic_store(control + GENERATION, generation + 1)
+    else:
+        while atomic_load(control + GENERATION) == generation:
+            pause()
+
+
+@device
+def walk(tape, n_steps, control, thread, n_threads):  # type: ignore[no-untyped-def]
+    """Run all steps as one of the threads."""
+    for at in range(tape, tape + STEP * n_steps, STEP):
+        call_kernel(load(int64, at), load(int64, at + 8), thread, n_threads)
+        if load(int64, at + 16) != 0 and n_threads > 1:
+            meet(control, n_threads)
+
+
+@kernel
+def announce(control: int, asleep: int, thread: int, n_threads: int) -> None:
+    """Start a job: workers that spin join in at once; those to be woken are marked in `asleep`."""
+    atomic_add(control + JOB, int64(1))
+    for i in range(1, n_threads):
+        store(asleep + 8 * i, atomic_swap(control + WORKERS + LINE * i, int64(0)))
+
+
+@kernel
+def lead(tape: int, n_steps: int, control: int, thread: int, n_threads: int) -> None:
+    """Run the tape as thread 0."""
+    walk(tape, n_steps, control, thread, n_threads)
+
+
+@kernel
+def follow(tape: int, n_steps: int, control: int, seen: int, thread: int, n_threads: int) -> None:
+    """Run the tape for each new job; return, marked as parked, when none came for a while.
+
+    `seen` is where this worker keeps the number of its last job.
+    """
+    parked = control + WORKERS + LINE * int64(thread)
+    idle = 0
+    while True:
+        if atomic_load(control + JOB) != load(int64, seen):
+            atomic_add(seen, int64(1))
+            walk(tape, n_steps, control, thread, n_threads)
+            idle = 0
+        idle += 1
+        pause()
+        if idle >= SPINS:
+            atomic_swap(parked, int64(1))
+            # A job announced just before the mark was not told to wake us.
+            if atomic_load(control + JOB) == load(int64, seen) or atomic_swap(parked, int64(0)) == 0:
+                return
+            idle = 0

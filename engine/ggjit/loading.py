@@ -1,0 +1,70 @@
+"""From a file to a model that is ready: graph, backend, tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+from .backends import Executor, Progress
+from .generate import LoadStats, Model
+from .gguf import GGUFFile, open_gguf
+from .graph import Graph
+from .models import architecture_of
+from .models.config import Config
+from .text import Tokenizer
+
+Backend = Literal["cpu", "reference"]
+
+DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
+
+
+def load(
+    path: str | Path, *, threads: int | None = None, context: int | None = None,
+    backend: Backend = "cpu", vocab_only: bool = False, progress: Progress | None = None,
+) -> Model:
+    """Open a GGUF file (any shard of a split one) and make it ready.
+
+    `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
+    `threads` defaults to the physical cores this process may use.
+    Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
+    """
+    start = perf_counter()
+    file = open_gguf(path)
+    tokenizer = Tokenizer.from_gguf(file)
+    if vocab_only:
+        return Model(file, tokenizer)
+    graph = architecture_of(file).build(file)
+    if graph.output.width < tokenizer.n_vocab:
+        raise ValueError(
+            f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
+        )
+    executor = _executor(graph, context_length(file, context), backend, threads, progress)
+    compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
+    return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
+
+
+def context_length(file: GGUFFile, wanted: int | None) -> int:
+    """Return the context to allocate. Raises: ValueError beyond what the model was trained for."""
+    trained = Config(file).n_context_trained
+    if wanted is None or wanted == 0:
+        return min(trained, DEFAULT_CONTEXT)
+    if not 0 < wanted <= trained:
+        raise ValueError(f"{file.path}: context {wanted} is not between 1 and the trained {trained}")
+    return wanted
+
+
+def _executor(
+    graph: Graph, n_context: int, backend: Backend, threads: int | None, progress: Progress | None
+) -> Executor:
+    if threads is not None and not 1 <= threads <= 1024:
+        raise ValueError(f"threads is {threads}, expected between 1 and 1024")
+    if backend == "cpu":
+        from .backends.cpu import CPUExecutor
+
+        return CPUExecutor(graph, n_context, threads, progress)
+    if backend == "reference":
+        from .backends.reference import ReferenceExecutor
+
+        return ReferenceExecutor(graph, n_context)
+    raise ValueError(f"backend is {backend!r}, expected 'cpu' or 'reference'")

@@ -1,0 +1,42 @@
+"""Llama 1 to 3, and what shares its shape: Mistral, Yi, SmolLM2, TinyLlama (arXiv:2302.13971).
+
+GGUF stores Q and K rows so that rotary pairs are interleaved.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph import Buffer, Graph, RopeSpec, Weights
+from .config import Config
+from .registry import register
+
+
+@register("llama")
+def forward(g: Graph, c: Config, w: Weights) -> Buffer:
+    c.refuse("expert_count", "attention.sliding_window", "attention.scale", "logit_scale")
+    factors = w.rope_freqs.tensor.data.view(np.float32) if w.has("rope_freqs") else None
+    rope = c.rope(interleaved=True, factors=factors)
+    w.token_embd.expect_columns(c.n_embd)
+    x = g.embed(w.token_embd)
+    for i in range(c.n_layer):
+        x = layer(g, c, w.block(i), x, i, rope)
+    x = g.rms_norm(g.select(x), w.output_norm, c.norm_eps)
+    return g.linear(x, w.output if w.has("output") else w.token_embd)
+
+
+def layer(g: Graph, c: Config, blk: Weights, x: Buffer, i: int, rope: RopeSpec) -> Buffer:
+    """One block: attention and SwiGLU, each on a normalized copy, added to the residual stream."""
+    blk.attn_q.expect_shape(c.n_head * c.head_dim, c.n_embd)
+    blk.attn_k.expect_shape(c.n_kv_head * c.head_dim, c.n_embd)
+    blk.attn_v.expect_shape(c.n_kv_head * c.value_dim, c.n_embd)
+    h = g.rms_norm(x, blk.attn_norm, c.norm_eps)
+    q, k, v = g.linear(h, blk.attn_q), g.linear(h, blk.attn_k), g.linear(h, blk.attn_v)
+    a = g.attention(
+        g.rope(q, c.head_dim, rope), g.rope(k, c.head_dim, rope), v,
+        layer=i, n_heads=c.n_head, n_kv_heads=c.n_kv_head, scale=c.head_dim**-0.5,
+    )  # fmt: skip
+    x = g.add(x, g.linear(a, blk.attn_output))
+    h = g.rms_norm(x, blk.ffn_norm, c.norm_eps)
+    ffn = g.silu_mul(g.linear(h, blk.ffn_gate), g.linear(h, blk.ffn_up))
+    return g.add(x, g.linear(ffn, blk.ffn_down))

@@ -1,0 +1,5 @@
+"""The vocabulary kernels are written in: vectors, tiles of vectors, and one operation each.
+
+A kernel is written once for a logical width of 512 bits; LLVM splits what the machine lacks.
+Only the integer dot product has a version per instruction set (`dot_*.py`).
+"""

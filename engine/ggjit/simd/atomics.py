@@ -1,0 +1,51 @@
+"""What threads use to meet: atomic integers, the spin-wait hint, and calls through an address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+
+from .ops import Builder, Value, call, op, pointer
+from .types import I8, I32, I64
+
+
+@op(lambda address: types.int64)
+def atomic_load(b: Builder, kinds: Any, address: Value) -> Value:
+    """Read an int64; later reads see what its writer wrote before."""
+    return b.load_atomic(pointer(b, address, I64), "acquire", 8)
+
+
+@op(lambda address, value: types.void)
+def atomic_store(b: Builder, kinds: Any, address: Value, value: Value) -> None:
+    """Write an int64 after everything written before."""
+    b.store_atomic(value, pointer(b, address, I64), "seq_cst", 8)
+
+
+@op(lambda address, value: types.int64)
+def atomic_add(b: Builder, kinds: Any, address: Value, value: Value) -> Value:
+    """Add to an int64; return what it was."""
+    return b.atomic_rmw("add", pointer(b, address, I64), value, "seq_cst")
+
+
+@op(lambda address, value: types.int64)
+def atomic_swap(b: Builder, kinds: Any, address: Value, value: Value) -> Value:
+    """Write an int64; return what it was."""
+    return b.atomic_rmw("xchg", pointer(b, address, I64), value, "seq_cst")
+
+
+@op(lambda: types.void)
+def pause(b: Builder, kinds: Any) -> None:
+    """Tell the core that it is waiting in a loop."""
+    if llvm.get_default_triple().startswith("x86_64"):
+        call(b, "llvm.x86.sse2.pause", ir.VoidType(), [])
+
+
+@op(lambda address, operands, thread, n_threads: types.void)
+def call_kernel(b: Builder, kinds: Any, address: Value, *args: Value) -> None:
+    """Call a compiled kernel at an address."""
+    kind = ir.FunctionType(I32, [I8.as_pointer(), I8.as_pointer(), I64, I32, I32])
+    result = b.alloca(ir.ArrayType(I64, 4))
+    b.call(pointer(b, address, kind), [b.bitcast(result, I8.as_pointer()), I8.as_pointer()(None), *args])
