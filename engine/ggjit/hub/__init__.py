@@ -1,0 +1,10 @@
+"""Where models come from: a path, a known name, or a Hugging Face reference.
+
+`resolve` turns any of them into a local file, fetching it once.
+"""
+
+from ggjit.hub.errors import FetchError
+from ggjit.hub.known import DEFAULT, KNOWN, KnownModel
+from ggjit.hub.reference import resolve
+
+__all__ = ["DEFAULT", "KNOWN", "FetchError", "KnownModel", "resolve"]

