@@ -1,0 +1,6 @@
+"""Text: the tokenizer and the chat template that a GGUF file carries. No numba."""
+
+from .stream import TokenStream
+from .tokenizer import Tokenizer
+
+__all__ = ["TokenStream", "Tokenizer"]
