@@ -20,7 +20,7 @@ from ..simd.ops import add, fma, load, load_each, max_all, maximum, mul, splat, 
 from ..simd.ops import store_each, store_f16, sub, sum_all, to_f32, zeros
 from ..simd.types import f16x16, f32x16, tile
 from .exponential import exp
-from .linear_int8 import META, n_tile
+from .tiles import META, n_tile
 from .quantize import quantize_columns
 from .threads import share
 

@@ -8,31 +8,35 @@ Activations are as `quantize` leaves them: int8 rows, and per 32 columns a `meta
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from numba import int64
 
 from ..formats import Format, IntLanes
-from ..jit import Kernel, device, kernel
+from ..jit import Kernel, kernel
 from ..simd import target
-from ..simd.dot import dot
-from ..simd.ops import add, fma, load, mul, shift_left, splat_each, store_each, sub, to_f32, zeros
-from ..simd.ops import load_each, prefetch
-from ..simd.types import f32x16, i32x16, tile
+from ..simd.ops import load
+from . import linear_amx
 from .threads import share
-
-META = 16  # bytes of a meta record: scale, scale * sum of quants, sum of quants (int32), unused
-PANEL = 64  # tokens whose activations stay in the nearest caches while weights pass
-
-
-def n_tile() -> int:
-    """Return how many tokens share each loaded weight: what fits the machine's registers."""
-    return {"avx512-amx": 8, "avx512-vnni": 8, "avx2": 2}.get(target.current().name, 1)
+from .tiles import PANEL, n_tile, tile_of
 
 
 @cache
 def linear_int8(fmt: Format) -> Kernel:
     """Return the kernel of a format."""
+    return linear_amx.linear_amx(fmt) if uses_amx() else linear_tiles(fmt)
+
+
+def uses_amx() -> bool:
+    return target.current().name == "avx512-amx"
+
+
+def scratch_bytes(n_columns: int) -> int:
+    """Bytes of scratch each thread needs."""
+    return linear_amx.scratch_bytes(n_columns) if uses_amx() else 0
+
+
+def linear_tiles(fmt: Format) -> Kernel:
+    """Return the kernel that works in vector registers."""
     assert isinstance(fmt.lanes, IntLanes)
     wide = n_tile()
     many, one = tile_of(fmt.lanes, fmt.n_bytes, wide), tile_of(fmt.lanes, fmt.n_bytes, 1)
@@ -40,7 +44,8 @@ def linear_int8(fmt: Format) -> Kernel:
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
-        n_groups: int, n_columns: int, stride: int, thread: int, n_threads: int,
+        n_groups: int, n_columns: int, stride: int, scratch: int, scratch_step: int,
+        thread: int, n_threads: int,
     ) -> None:
         n_blocks = n_columns // 32
         n_tokens = load(int64, count)
@@ -58,43 +63,3 @@ def linear_int8(fmt: Format) -> Kernel:
                     t += 1
 
     return kernel(linear, f"linear_{fmt.name}")
-
-
-@cache
-def tile_of(lanes: IntLanes, n_bytes: int, n: int) -> Any:
-    """Return the device function that computes 16 rows by `n` tokens."""
-    floats, ints = tile(f32x16, n), tile(i32x16, n)
-    quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
-    has_minimum, shifted, shift = lanes.minimum is not None, lanes.shift is not None, lanes.shift or 0
-    group_bytes = 16 * n_bytes
-
-    @device
-    def rows_by_tokens(w, x, meta, bias, residual, out, t, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        step = 32 * n_blocks
-        meta_step = META * n_blocks
-        x += t * step
-        meta += t * meta_step
-        acc = zeros(floats)
-        for _ in range(n_blocks):
-            dots = zeros(ints)
-            if shifted:
-                dots = sub(dots, shift_left(splat_each(ints, meta + 8, meta_step), shift))
-            dots = dot(dots, quants(w), x, step)
-            by = mul(splat_each(floats, meta, meta_step), scale(w))
-            acc = fma(to_f32(dots), by, acc)
-            if has_minimum:
-                acc = fma(splat_each(floats, meta + 4, meta_step), minimum(w), acc)
-            if n == 1:
-                for line in range(0, group_bytes, 64):
-                    prefetch(w + group_bytes * 8 + line)
-            w += group_bytes
-            x += 32
-            meta += META
-        if bias != 0:
-            acc = add(acc, load(f32x16, bias + 64 * g))
-        at = t * stride + 64 * g
-        if residual != 0:
-            acc = add(acc, load_each(floats, residual + at, stride))
-        store_each(out + at, stride, acc)
-
-    return rows_by_tokens

@@ -7,7 +7,7 @@ from numba import float32, int64
 from ..jit import kernel
 from ..simd.ops import fma, load, mul, splat, store, sum_all, zeros
 from ..simd.types import f32x16
-from .linear_int8 import META
+from .tiles import META
 from .quantize import quantize_columns
 from .threads import share
 

@@ -6,7 +6,7 @@ from ..jit import device, kernel
 from ..simd.ops import absolute, add, load, max_all, maximum, mul, round_to, splat, store
 from ..simd.ops import store_bytes, sum_all
 from ..simd.types import f32x16, i32x16
-from .linear_int8 import META
+from .tiles import META
 from .threads import share
 
 

@@ -21,10 +21,11 @@ Builder = Any
 Value = Any
 
 
-def op(typing: Callable[..., Any]) -> Callable[[Callable[..., Value]], Any]:
+def op(typing: Callable[..., Any], literal: bool = False) -> Callable[[Callable[..., Value]], Any]:
     """Make an intrinsic of an emitter `f(builder, types, *values)`; `typing` gives its result type.
 
-    Type arguments (as in `load(f32x16, address)`) reach the emitter as None.
+    Type arguments (as in `load(f32x16, address)`) reach the emitter as None; with `literal` the
+    types of integer literals tell their values.
     """
 
     def decorate(emit: Callable[..., Value]) -> Any:
@@ -44,7 +45,7 @@ def op(typing: Callable[..., Any]) -> Callable[[Callable[..., Value]], Any]:
         exec(f"def {emit.__name__}(context, {names}): return impl({names})", scope)
         function = scope[emit.__name__]
         function.__doc__ = emit.__doc__
-        return intrinsic(function)
+        return intrinsic(prefer_literal=True)(function) if literal else intrinsic(function)
 
     return decorate
 
@@ -244,12 +245,6 @@ def join(b: Builder, kinds: Any, first: Value, second: Value) -> Value:
     """Put the registers of two tiles into one."""
     values = registers(b, kinds[0], first) + registers(b, kinds[1], second)
     return tiled(b, tile(kinds[0].vec, len(values)), values)
-
-
-@op(lambda value, i: value.vec)
-def register(b: Builder, kinds: Any, value: Value, i: Value) -> Value:
-    """Return register `i` (a literal) of a tile."""
-    return b.extract_value(value, i.constant)
 
 
 # -- arithmetic -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ...jit import Kernel
 from ...kernels import activation, attention, norm, quantize, rope
 from ...kernels.embed import embed
 from ...kernels.linear_float import linear_float
-from ...kernels.linear_int8 import linear_int8
+from ...kernels.linear_int8 import linear_int8, scratch_bytes
 from .batch import Batch
 from .cache import CacheLayout
 from .memory import address, aligned
@@ -88,7 +88,8 @@ class Lowering:
         if isinstance(fmt.lanes, IntLanes):
             q = self.storage.quantized[op.x]
             x = {"x": address(q.q), "meta": address(q.meta)}
-            yield self._step(op, linear_int8(fmt), **operands, **x)
+            scratch = self._scratch_of(scratch_bytes(n_columns))
+            yield self._step(op, linear_int8(fmt), **operands, **x, **scratch)
         else:
             yield self._step(op, linear_float(fmt), **operands, **self._rows("x", op.x, "x_stride"))
         yield from self._quantize(op.out)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Buffer, Linear, Op, Rope
-from ...kernels.linear_int8 import META
+from ...kernels.tiles import META
 from .memory import address, aligned
 
 

@@ -1,0 +1,159 @@
+"""The int8 matrix product on AMX tiles: 16 tokens by 16 rows, 32 columns a step.
+
+Integer dots are exact and floats are summed in the order of `linear_int8`, so the results are
+those of the other targets, bit for bit. The matrix is unpacked to signed bytes once per panel of
+tokens; one token alone takes the way of `linear_int8`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int8, int64
+
+from ..formats import Format, IntLanes
+from ..jit import Kernel, device, kernel
+from ..simd.amx import configure, dot_tiles, load_tile, release, store_tile
+from ..simd.ops import add, fma, load, load_each, mul, splat, splat_each, store, store_each, sub
+from ..simd.ops import to_f32, zeros
+from ..simd.types import f32x16, i32x16, tile, u8x64
+from .threads import share
+from .tiles import META, tile_of
+
+TOKENS = 16
+PANEL = 128
+CONFIG, SUMS, QUANTS = 0, 64, 64 + 2 * 1024  # offsets in scratch
+
+
+def scratch_bytes(n_columns: int) -> int:
+    """Bytes each thread needs: the configuration, two tiles of sums, 16 rows of signed bytes."""
+    return QUANTS + 16 * n_columns
+
+
+def linear_amx(fmt: Format) -> Kernel:
+    """Return the kernel of a format."""
+    assert isinstance(fmt.lanes, IntLanes)
+    one, many = tile_of(fmt.lanes, fmt.n_bytes, 1), rows_by_tokens(fmt.lanes, fmt.n_bytes)
+    unpack = unpacker(fmt.lanes, fmt.n_bytes)
+    group_bytes = 16 * fmt.n_bytes
+
+    def linear(
+        weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
+        n_groups: int, n_columns: int, stride: int, scratch: int, scratch_step: int,
+        thread: int, n_threads: int,
+    ) -> None:
+        n_blocks = n_columns // 32
+        n_tokens = load(int64, count)
+        first, last = share(n_groups, thread, n_threads)
+        own = scratch + thread * scratch_step
+        if n_tokens == 1:
+            for g in range(first, last):
+                w = weights + g * n_blocks * group_bytes
+                one(w, x, meta, bias, residual, out, 0, g, n_blocks, stride)
+            return
+        set_up(own + CONFIG)
+        for panel in range(0, n_tokens, PANEL):
+            end = min(panel + PANEL, n_tokens)
+            for g in range(first, last):
+                w = weights + g * n_blocks * group_bytes
+                unpack(w, own + QUANTS, n_blocks)
+                for t in range(panel, end, TOKENS):
+                    n = min(TOKENS, end - t)
+                    many(w, own, x, meta, bias, residual, out, t, n, g, n_blocks, stride)
+        release()
+
+    return kernel(linear, f"linear_{fmt.name}")
+
+
+@device
+def set_up(config):  # type: ignore[no-untyped-def]
+    """Tiles 0, 1: sums; 2, 3: 16 tokens by 32 bytes; 4, 5: 8 x 4 columns of 16 rows."""
+    store(config, zeros(u8x64))
+    store(config, int8(1))
+    for i in range(6):
+        n_bytes, n_rows = 64, 16
+        if i == 2 or i == 3:
+            n_bytes = 32
+        if i >= 4:
+            n_rows = 8
+        store(config + 16 + 2 * i, int8(n_bytes))
+        store(config + 48 + i, int8(n_rows))
+    configure(config)
+
+
+def unpacker(lanes: IntLanes, n_bytes: int) -> Any:
+    """Return the device function that leaves 16 rows as signed bytes."""
+    quants, group_bytes = lanes.quants, 16 * n_bytes
+    centre = 0 if lanes.shift is None else 1 << lanes.shift
+
+    @device
+    def unpack(w, to, n_blocks):  # type: ignore[no-untyped-def]
+        by = splat(u8x64, int8(centre))
+        for i in range(n_blocks):
+            store(to + 512 * i, sub(quants(w + i * group_bytes), by))
+
+    return unpack
+
+
+def rows_by_tokens(lanes: IntLanes, n_bytes: int) -> Any:
+    """Return the device function for 16 rows by 16 tokens, of which n are stored."""
+    floats, ints = tile(f32x16, TOKENS), tile(i32x16, TOKENS)
+    scale, minimum = lanes.scale, lanes.minimum or lanes.scale
+    has_minimum, group_bytes = lanes.minimum is not None, 16 * n_bytes
+
+    @device
+    def accumulate(acc, sums, w, meta, step):  # type: ignore[no-untyped-def]
+        by = mul(splat_each(floats, meta, step), scale(w))
+        acc = fma(to_f32(load(ints, sums)), by, acc)
+        if has_minimum:
+            acc = fma(splat_each(floats, meta + 4, step), minimum(w), acc)
+        return acc
+
+    @device
+    def many(w, own, x, meta, bias, residual, out, t, n, g, n_blocks, stride):  # type: ignore[no-untyped-def]
+        step, meta_step = 32 * n_blocks, META * n_blocks
+        x += t * step
+        meta += t * meta_step
+        quants, even, odd = own + QUANTS, own + SUMS, own + SUMS + 1024
+        acc = zeros(floats)
+        load_tile(2, x, step)
+        load_tile(4, quants, 64)
+        dot_tiles(0, 2, 4)
+        store_tile(0, even, 64)
+        for i in range(0, n_blocks - 1, 2):  # the sums of a block are read while the next is made
+            load_tile(3, x + 32 * i + 32, step)
+            load_tile(5, quants + 512 * i + 512, 64)
+            dot_tiles(1, 3, 5)
+            store_tile(1, odd, 64)
+            acc = accumulate(acc, even, w, meta, meta_step)
+            if i + 2 < n_blocks:
+                load_tile(2, x + 32 * i + 64, step)
+                load_tile(4, quants + 512 * i + 1024, 64)
+                dot_tiles(0, 2, 4)
+                store_tile(0, even, 64)
+            acc = accumulate(acc, odd, w + group_bytes, meta + META, meta_step)
+            w += 2 * group_bytes
+            meta += 2 * META
+        if n_blocks % 2:
+            acc = accumulate(acc, even, w, meta, meta_step)
+        if bias != 0:
+            acc = add(acc, load(f32x16, bias + 64 * g))
+        at = t * stride + 64 * g
+        if n == TOKENS:
+            if residual != 0:
+                acc = add(acc, load_each(floats, residual + at, stride))
+            store_each(out + at, stride, acc)
+        else:
+            store_some(acc, own + SUMS, residual, out, at, stride, n)
+
+    @device
+    def store_some(acc, own, residual, out, at, stride, n):  # type: ignore[no-untyped-def]
+        """Write the first n rows only."""
+        store(own, acc)
+        for i in range(n):
+            row = load(f32x16, own + 64 * i)
+            if residual != 0:
+                row = add(row, load(f32x16, residual + at + i * stride))
+            store(out + at + i * stride, row)
+
+    return many

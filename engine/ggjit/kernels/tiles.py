@@ -1,0 +1,62 @@
+"""The heart of the int8 matrix product: 16 rows by a few tokens."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..formats import IntLanes
+from ..jit import device
+from ..simd import target
+from ..simd.dot import dot
+from ..simd.ops import add, fma, load, load_each, mul, prefetch, shift_left, splat_each, store_each
+from ..simd.ops import sub, to_f32, zeros
+from ..simd.types import f32x16, i32x16, tile
+
+META = 16  # bytes of a meta record: scale, scale * sum of quants, sum of quants (int32), unused
+PANEL = 64  # tokens whose activations stay in the nearest caches while weights pass
+
+
+def n_tile() -> int:
+    """Return how many tokens share each loaded weight: what fits the machine's registers."""
+    return {"avx512-amx": 8, "avx512-vnni": 8, "avx2": 2}.get(target.current().name, 1)
+
+
+@cache
+def tile_of(lanes: IntLanes, n_bytes: int, n: int) -> Any:
+    """Return the device function that computes 16 rows by `n` tokens."""
+    floats, ints = tile(f32x16, n), tile(i32x16, n)
+    quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
+    has_minimum, shifted, shift = lanes.minimum is not None, lanes.shift is not None, lanes.shift or 0
+    group_bytes = 16 * n_bytes
+
+    @device
+    def rows_by_tokens(w, x, meta, bias, residual, out, t, g, n_blocks, stride):  # type: ignore[no-untyped-def]
+        step = 32 * n_blocks
+        meta_step = META * n_blocks
+        x += t * step
+        meta += t * meta_step
+        acc = zeros(floats)
+        for _ in range(n_blocks):
+            dots = zeros(ints)
+            if shifted:
+                dots = sub(dots, shift_left(splat_each(ints, meta + 8, meta_step), shift))
+            dots = dot(dots, quants(w), x, step)
+            by = mul(splat_each(floats, meta, meta_step), scale(w))
+            acc = fma(to_f32(dots), by, acc)
+            if has_minimum:
+                acc = fma(splat_each(floats, meta + 4, meta_step), minimum(w), acc)
+            if n == 1:
+                for line in range(0, group_bytes, 64):
+                    prefetch(w + group_bytes * 8 + line)
+            w += group_bytes
+            x += 32
+            meta += META
+        if bias != 0:
+            acc = add(acc, load(f32x16, bias + 64 * g))
+        at = t * stride + 64 * g
+        if residual != 0:
+            acc = add(acc, load_each(floats, residual + at, stride))
+        store_each(out + at, stride, acc)
+
+    return rows_by_tokens
