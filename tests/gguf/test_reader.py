@@ -218,16 +218,6 @@ def test_views_outlive_close(model: GGUFFile) -> None:
     assert norm.data.tobytes() == bytes(128)
 
 
-def test_dropped_pages_are_read_again(write: Any) -> None:
-    data = np.random.default_rng(1).integers(0, 256, 50_000, np.uint8)
-    infos = [tensor("a", [20_000], GGML_I8), tensor("b", [29_984], GGML_I8, offset=20_000)]
-    file = open_gguf(write(build([], infos, data.tobytes())))
-    for chosen in (file.tensors["a"], file.tensors["b"], None):
-        file.drop_pages(chosen)
-        assert file.tensors["a"].data.tobytes() == data[:20_000].tobytes()
-        assert file.tensors["b"].data.tobytes() == data[20_000:49_984].tobytes()
-
-
 def test_quantized_rows_count_blocks(write: Any) -> None:
     file = open_gguf(write(build([], [tensor("a", [64, 3, 2], GGML_Q4_0)], bytes(216))))
     assert file.tensors["a"].shape == (2, 3, 64)

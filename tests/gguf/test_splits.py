@@ -79,7 +79,6 @@ def test_opens_from_any_shard(number: int, write: Any) -> None:
         "c": b"c",
     }
     assert [t.path.name for t in file.tensors.values()] == [name(1), name(2), name(3)]
-    file.drop_pages()
     file.close()
 
 

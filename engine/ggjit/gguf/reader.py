@@ -82,21 +82,6 @@ class GGUFFile:
             f"must be {KIND_WORDS[kind]}, found {self._found(key)}", path=self.path, field=key
         )
 
-    def drop_pages(self, tensor: Tensor | None = None) -> None:
-        """Give back the memory of a tensor's pages, or of all; they are read again when touched."""
-        advice = getattr(mmap, "MADV_DONTNEED", None)
-        if advice is None:
-            return
-        if tensor is None:
-            for pages in self._pages.values():
-                pages.madvise(advice)
-            return
-        # Pages that reach into a neighbour stay.
-        start = -(-tensor.offset // mmap.PAGESIZE) * mmap.PAGESIZE
-        end = (tensor.offset + tensor.data.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-        if start < end:
-            self._pages[tensor.path].madvise(advice, start, end - start)
-
     def close(self) -> None:
         """Let go of the tensors; a mapping lives on while someone holds a view of it."""
         self.tensors.clear()

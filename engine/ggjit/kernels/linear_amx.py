@@ -21,6 +21,7 @@ from .threads import share
 from .tiles import META, tile_of
 
 TOKENS = 16
+FEW = 6  # tokens below which tiles do not pay
 PANEL = 128
 CONFIG, SUMS, QUANTS = 0, 64, 64 + 2 * 1024  # offsets in scratch
 
@@ -46,10 +47,11 @@ def linear_amx(fmt: Format) -> Kernel:
         n_tokens = load(int64, count)
         first, last = share(n_groups, thread, n_threads)
         own = scratch + thread * scratch_step
-        if n_tokens == 1:
+        if n_tokens < FEW:
             for g in range(first, last):
                 w = weights + g * n_blocks * group_bytes
-                one(w, x, meta, bias, residual, out, 0, g, n_blocks, stride)
+                for t in range(n_tokens):
+                    one(w, x, meta, bias, residual, out, t, g, n_blocks, stride)
             return
         set_up(own + CONFIG)
         for panel in range(0, n_tokens, PANEL):

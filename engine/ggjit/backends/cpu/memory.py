@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 from typing import Any
 
 import numpy as np
@@ -21,3 +23,14 @@ def aligned(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 def address(array: npt.NDArray[Any]) -> int:
     """Return where an array lies; the caller keeps it alive."""
     return int(array.ctypes.data)
+
+
+def drop_pages(array: npt.NDArray[Any]) -> None:
+    """Give back the memory of a mapped array; its pages are read again when touched."""
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    start = -(-address(array) // mmap.PAGESIZE) * mmap.PAGESIZE  # pages shared with others stay
+    end = (address(array) + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if start < end:
+        madvise = ctypes.CDLL(None).madvise
+        madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)

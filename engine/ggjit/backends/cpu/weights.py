@@ -11,10 +11,11 @@ import numpy.typing as npt
 from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
 from ...kernels.pack import pack
-from .memory import address, aligned
+from .memory import address, aligned, drop_pages
 from .threads import Call, run_parallel
 
 Progress = Callable[[int, int], None]
+SLICE = 8 << 20  # bytes packed at a time
 
 
 class PackedWeights:
@@ -32,6 +33,7 @@ class PackedWeights:
             if progress:
                 progress(done, total)
             self.matrix(tensor)
+            drop_pages(tensor.data)
             done += tensor.data.nbytes
         if progress:
             progress(total, total)
@@ -57,18 +59,27 @@ class PackedWeights:
         return sum(p.nbytes for p in self._packed.values())
 
     def _pack(self, tensor: Tensor, fmt: Format) -> npt.NDArray[Any]:
+        """Pack a matrix slice by slice, giving back the file's pages behind it."""
         n_rows, n_columns = tensor.shape
         n_blocks = n_columns // fmt.n_columns
-        n_groups = (n_rows + N_ROWS - 1) // N_ROWS
-        packed = aligned(n_groups * n_blocks * N_ROWS * fmt.n_bytes, np.uint8)
-        fields = np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
-        calls = [
-            Call(
-                pack, i, self._n_threads, source=address(tensor.data), packed=address(packed),
-                fields=address(fields), n_fields=len(fields), n_rows=n_rows, n_blocks=n_blocks,
-                block_bytes=fmt.n_bytes,
-            )
-            for i in range(self._n_threads)
-        ]  # fmt: skip
-        run_parallel(calls)
+        group_bytes = N_ROWS * n_blocks * fmt.n_bytes
+        packed = aligned((n_rows + N_ROWS - 1) // N_ROWS * group_bytes, np.uint8)
+        source = tensor.data.reshape(-1)
+        step = max(1, SLICE // group_bytes) * group_bytes
+        for start in range(0, len(source), step):
+            self._pack_slice(source[start : start + step], packed[start:], fmt, n_blocks)
+            if len(source) > step:
+                drop_pages(source[start : start + step])
         return packed
+
+    def _pack_slice(
+        self, source: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
+    ) -> None:
+        fields = np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
+        operands = {
+            "source": address(source), "packed": address(packed), "fields": address(fields),
+            "n_fields": len(fields), "n_rows": len(source) // (n_blocks * fmt.n_bytes),
+            "n_blocks": n_blocks, "block_bytes": fmt.n_bytes,
+        }  # fmt: skip
+        n = self._n_threads
+        run_parallel([Call(pack, i, n, **operands) for i in range(n)])
