@@ -1,3 +1,30 @@
 """GGUF-compatible quantized inference: NumPy and Numba JIT SIMD kernels, no compiler, no torch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["GGUFError", "Model", "Session", "__version__", "load"]
+
+if TYPE_CHECKING:
+    from ggjit.generate import Model, Session
+    from ggjit.gguf import GGUFError
+    from ggjit.loading import load
+
+_HOMES = {
+    "load": "ggjit.loading",
+    "Model": "ggjit.generate",
+    "Session": "ggjit.generate",
+    "GGUFError": "ggjit.gguf",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ggjit' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

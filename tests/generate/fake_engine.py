@@ -41,7 +41,7 @@ class FakeTokenizer:
     def piece(self, id: int) -> str:
         return SPECIAL[id] if id < len(SPECIAL) else chr(id - len(SPECIAL))
 
-    def stream(self) -> FakeStream:
+    def stream(self, *, special: bool = True, continues: bool = False) -> FakeStream:
         return FakeStream()
 
 

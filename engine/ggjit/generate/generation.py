@@ -15,7 +15,7 @@ from ggjit.generate.session import Session
 from ggjit.generate.stopping import StopRules, StopStrings
 
 if TYPE_CHECKING:
-    from ggjit.text import Tokenizer
+    from ggjit.text import TokenStream
 
 Ending = Literal["end", "stop", "length", "context"]
 
@@ -58,7 +58,7 @@ class Generation(Iterator[str]):
     def __init__(
         self,
         prompt: list[int],
-        tokenizer: Tokenizer,
+        stream: TokenStream,
         sampler: Sampler,
         rules: StopRules,
         lender: AbstractContextManager[Session],
@@ -66,16 +66,16 @@ class Generation(Iterator[str]):
     ) -> None:
         """Prepare the reply to `prompt`; nothing is computed before the first piece is asked for.
 
-        `lender` gives the session for as long as the reply runs. `keep_last` runs the last token
-        too, although nobody needs its logits, so that the session holds the whole reply.
+        `stream` turns its ids into text, `lender` gives the session for as long as it runs.
+        `keep_last` runs the last token too, although nobody needs its logits, so that the session
+        holds the whole reply.
         """
         self.prompt, self.rules = prompt, rules
         self.ids: list[int] = []
         self.stats = GenerationStats()
         self.ending: Ending | None = None
         self._sampler, self._lender, self._keep_last = sampler, lender, keep_last
-        self._stream = tokenizer.stream()
-        self._stops = StopStrings(rules.strings)
+        self._stream, self._stops = stream, StopStrings(rules.strings)
         self._pieces = self._run()
 
     def __next__(self) -> str:

@@ -115,7 +115,8 @@ class Model:
         strings = (stop,) if isinstance(stop, str) else tuple(stop)
         rules = StopRules(max_tokens, strings, self.tokenizer.eog_ids)
         sampler = self._sampler(sampling, ignore_eos)
-        return Generation(held + new, self.tokenizer, sampler, rules, lender, bool(session))
+        stream = self.tokenizer.stream(special=False, continues=True)
+        return Generation(held + new, stream, sampler, rules, lender, bool(session))
 
     def chat(
         self,

@@ -1,0 +1,55 @@
+"""The command line: `ggjit chat | run | bench | tokenize | inspect | pull`, a file for each.
+
+Option names are llama.cpp's where the meaning is the same. What is slow to import is imported by
+the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from ggjit import __version__
+from ggjit.cli.bench import bench
+from ggjit.cli.chat import chat
+from ggjit.cli.errors import exit_code
+from ggjit.cli.flags import spread
+from ggjit.cli.inspect_command import inspect
+from ggjit.cli.pull import pull
+from ggjit.cli.run import run
+from ggjit.cli.tokenize import tokenize
+
+app = typer.Typer(
+    help="Run quantized GGUF models on the CPU.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (chat, run, bench, tokenize, inspect, pull):
+    app.command()(spread(command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ggjit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Run quantized GGUF models on the CPU."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # replies are UTF-8 wherever they go, and nothing that a file holds makes printing fail
+        stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")  # type: ignore[union-attr]
+    sys.exit(exit_code(app, sys.argv[1:]))

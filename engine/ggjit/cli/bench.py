@@ -1,0 +1,85 @@
+"""`ggjit bench`: prompt and generation speed, in llama-bench's tests, options and formats."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ggjit.cli.flags import ModelArgument, one_model, option
+from ggjit.cli.status import load_status, show_status
+
+MANY = "lists 128,256 and ranges 64-512+64 or 1-8*2 too"
+
+
+def bench(
+    model: ModelArgument = None,
+    model_option: Annotated[
+        str | None, option("-m", "--model", metavar="MODEL", help="The same as MODEL.")
+    ] = None,
+    n_prompt: Annotated[
+        list[str] | None,
+        option("-p", "--n-prompt", metavar="N", help=f"Tokens at once (512; {MANY})."),
+    ] = None,
+    n_gen: Annotated[
+        list[str] | None, option("-n", "--n-gen", metavar="N", help="Tokens one by one (128).")
+    ] = None,
+    n_depth: Annotated[
+        list[str] | None, option("-d", "--n-depth", metavar="N", help="Tokens before them (0).")
+    ] = None,
+    threads: Annotated[
+        list[str] | None, option("-t", "--threads", metavar="N", help="The physical cores.")
+    ] = None,
+    repetitions: Annotated[
+        int, option("-r", "--repetitions", metavar="N", help="Timed runs of each test (5).")
+    ] = 5,
+    output: Annotated[
+        str, option("-o", "--output", metavar="FORMAT", help="md (default), csv, json or jsonl.")
+    ] = "md",
+    backend: Annotated[
+        str, option("--backend", metavar="NAME", help="cpu (default) or reference.")
+    ] = "cpu",
+    no_warmup: Annotated[
+        bool, typer.Option("--no-warmup", help="Time the first run as well.")
+    ] = False,
+) -> None:
+    """Measure tokens per second, tokenizing and sampling left out."""
+    from ggjit import load
+    from ggjit.cli.bench_measure import measure, measure_machine
+    from ggjit.cli.bench_plan import numbers, plan
+    from ggjit.cli.bench_report import FORMATS, Report, record
+    from ggjit.hub import resolve
+
+    if output not in FORMATS:
+        raise ValueError(f"-o must be one of {', '.join(FORMATS)}, not {output!r}")
+    if repetitions < 1:
+        raise ValueError(f"-r must be 1 or more, not {repetitions}")
+    tests = plan(
+        numbers(n_prompt or ["512"], "-p"),
+        numbers(n_gen or ["128"], "-n"),
+        numbers(n_depth or ["0"], "-d"),
+    )
+    n_context = max((test.n_context for test in tests), default=1)
+    n_threads = numbers(threads, "-t") if threads else [None]
+    path, report = resolve(one_model(model, model_option)), Report(output, sys.stdout)
+    try:
+        for n in n_threads:
+            with load_status() as progress:
+                loaded = load(
+                    path,
+                    threads=n,
+                    context=n_context,
+                    backend=backend,  # type: ignore[arg-type]
+                    progress=progress,
+                )
+            with loaded:
+                show_status("measuring the machine")
+                machine = measure_machine(getattr(loaded.executor, "n_threads", 1))
+                for test in tests:
+                    result = measure(loaded.executor, test, repetitions, not no_warmup, show_status)
+                    show_status("")
+                    report.add(record(result, loaded, backend, machine))
+        report.end()
+    finally:
+        show_status("")

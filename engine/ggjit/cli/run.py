@@ -1,0 +1,78 @@
+"""`ggjit run`: one prompt, one reply, plain text on stdout."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ggjit.cli.flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
+from ggjit.cli.prompt import read_prompt
+
+if TYPE_CHECKING:
+    from ggjit.generate import Generation, Model
+
+
+def run(
+    flags: ModelFlags,
+    reply_flags: ReplyFlags,
+    sampling: SamplingFlags,
+    model: ModelArgument = None,
+    prompt: Annotated[
+        str | None, option("-p", "--prompt", metavar="TEXT", help="The prompt; - reads stdin.")
+    ] = None,
+    file: Annotated[
+        str | None, option("-f", "--file", metavar="FILE", help="A file with the prompt.")
+    ] = None,
+    system: Annotated[
+        str | None, option("-sys", "--system-prompt", metavar="TEXT", help="A system message.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Continue the prompt as it is, without chat template.")
+    ] = False,
+    special: Annotated[
+        bool, typer.Option("--special", help="With --raw: recognise special tokens in the prompt.")
+    ] = False,
+) -> None:
+    """Answer one prompt, and print nothing but the answer."""
+    if raw and system is not None:
+        raise ValueError("-sys needs the chat template, which --raw leaves out")
+    if special and not raw:
+        raise ValueError("--special needs --raw: a message never holds special tokens")
+    text = read_prompt(prompt, file)
+    limits = reply_flags.limits() | sampling.changes()
+    loaded = flags.load(model)
+    if raw:
+        reply = loaded.generate(loaded.tokenizer.encode(text, special=special), **limits)
+    else:
+        system_message = [] if system is None else [{"role": "system", "content": system}]
+        reply = _chat(loaded, [*system_message, {"role": "user", "content": text}], limits)
+    print_reply(reply, newline=not raw or sys.stdout.isatty())
+    if flags.verbose:
+        print(_costs(loaded, reply), file=sys.stderr)
+
+
+def _chat(model: Model, messages: list[dict[str, str]], limits: dict[str, object]) -> Generation:
+    if model.chat_template is None:
+        raise ValueError(
+            f"{model.file.path} has no chat template, it is a base model: "
+            "use --raw, which continues the prompt"
+        )
+    return model.chat(messages, **limits)  # type: ignore[arg-type]
+
+
+def print_reply(reply: Generation, newline: bool) -> None:
+    """Print a reply piece by piece, each as soon as it is there; a line break even on an error."""
+    try:
+        for piece in reply:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    finally:
+        if newline:
+            sys.stdout.write("\n")
+
+
+def _costs(model: Model, reply: Generation) -> str:
+    load = model.load_stats
+    return f"load {load.load_s:.2f} s (compiling {load.compile_s:.2f} s), {timings(reply)}"

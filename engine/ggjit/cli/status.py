@@ -1,0 +1,37 @@
+"""One line on stderr that is written over again and again, where a person looks at it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from ggjit.backends import Progress
+
+PATIENCE_S = 0.3  # what is over sooner is not worth a line
+CLEAR = "\r\x1b[K"
+
+
+def show_status(text: str) -> None:
+    """Replace the line; an empty text clears it. Does nothing where stderr is not a terminal."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(CLEAR + text[:width])
+        sys.stderr.flush()
+
+
+@contextmanager
+def load_status() -> Iterator[Progress]:
+    """Yield the progress function of `load`; the line is gone afterwards."""
+    started = perf_counter()
+
+    def progress(what: str, n_done: int, n_all: int) -> None:
+        if perf_counter() - started > PATIENCE_S:
+            show_status(f"{what} {n_done}/{n_all}")
+
+    try:
+        yield progress
+    finally:
+        show_status("")

@@ -1,0 +1,92 @@
+"""The command as a process: pipes that close, Ctrl-C, and how soon it is there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FAKE = [sys.executable, str(Path(__file__).parent / "fake_cli.py")]
+
+
+@pytest.fixture
+def start(model_file):
+    processes = []
+
+    def start(pause_s, *args, **options):
+        command = [*FAKE, str(pause_s), *args, "-m", model_file]
+        pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        processes.append(subprocess.Popen(command, **(pipe | options)))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_reader_that_leaves_ends_it_quietly(start):
+    process = start(0, "run", "-p", "x", "--raw", "--temp", "0")
+    assert len(process.stdout.read(20)) == 20
+    process.stdout.close()
+    assert process.wait(20) == 141
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("command", [("run", "-p", "x"), ("run", "-p", "x", "--raw")])
+def test_ctrl_c_ends_run_with_130(start, command):
+    process = start(0.01, *command, "--temp", "0")
+    assert process.stdout.read(5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr.read() == b""
+
+
+def test_text_streams_while_it_is_made(start):
+    process = start(0.2, "run", "-p", "x", "--raw", "--temp", "0")
+    os.set_blocking(process.stdout.fileno(), True)
+    started = time.monotonic()
+    process.stdout.read(1)
+    first = time.monotonic() - started
+    process.stdout.read(5)
+    assert time.monotonic() - started - first > 0.5
+
+
+def test_output_is_utf8_whatever_the_locale(start, model_file, tmp_path):
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "ggjit", "run", "é🙂.gguf", "-p", "x"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode("utf-8").startswith("ggjit: error: ")
+
+
+def test_help_is_there_at_once():
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        command = [sys.executable, "-m", "ggjit", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds.append(time.monotonic() - started)
+    assert all(name in done.stdout for name in ("chat", "run", "bench", "tokenize", "inspect"))
+    assert min(seconds) < 1.0  # 0.12 s where nothing else runs
+
+
+def test_nothing_heavy_is_imported_for_the_command_line():
+    code = "import sys, ggjit.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    heavy = {"numba", "rich", "prompt_toolkit", "jinja2", "tokenizers", "huggingface_hub", "gguf"}
+    assert not modules & heavy
+
+
+def test_nothing_heavy_is_imported_with_the_package():
+    code = "import sys, ggjit; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"numpy", "numba", "ggjit.loading"}
+    code = "import ggjit; ggjit.nothing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "AttributeError: module 'ggjit' has no attribute 'nothing'" in done.stderr
