@@ -1,6 +1,7 @@
 """Text: the tokenizer and the chat template that a GGUF file carries. No numba."""
 
+from .chat_template import ChatTemplate
 from .stream import TokenStream
 from .tokenizer import Tokenizer
 
-__all__ = ["TokenStream", "Tokenizer"]
+__all__ = ["ChatTemplate", "TokenStream", "Tokenizer"]

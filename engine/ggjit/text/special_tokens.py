@@ -21,11 +21,12 @@ class SpecialTokens:
     """The special tokens of a vocabulary.
 
     `control` and `user_defined` map texts to ids. User-defined tokens are found in any text,
-    control tokens only where asked for.
+    control tokens only where asked for, and never those of one character, which are just text.
     """
 
     def __init__(self, vocab: Vocab, model_name: str) -> None:
-        self.control = _ids_of(vocab, TokenType.CONTROL, TokenType.UNKNOWN)
+        control = _ids_of(vocab, TokenType.CONTROL, TokenType.UNKNOWN)
+        self.control = {text: id for text, id in control.items() if len(text) > 1}
         self.user_defined = _ids_of(vocab, TokenType.USER_DEFINED)
         self._all = _longest_first(self.control | self.user_defined)
         self._user_defined = _longest_first(self.user_defined)
