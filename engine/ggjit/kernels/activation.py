@@ -21,15 +21,17 @@ def silu_mul(
     first, last = share((n_columns + 31) // 32, thread, n_threads)
     begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
     one = splat(f32x16, float32(1))
-    for t in range(load(int64, count)):
+    n_tokens = load(int64, count)
+    for t in range(n_tokens):
         a, b, to = gate + t * gate_stride, up + t * up_stride, out + t * stride
         for i in range(begin, end, 64):
             v = load(f32x16, a + i)
             sigmoid = div(v, plus(one, exp(sub(zeros(f32x16), v))))
             store(to + i, mul(sigmoid, load(f32x16, b + i)))
         if q != 0:
-            row = t * (n_columns // 32) + first
-            quantize_columns(to + begin, q + 32 * row, meta + META * row, 32 * (last - first))
+            at = meta + META * n_tokens * first + 4 * t
+            columns = 32 * (last - first)
+            quantize_columns(to + begin, q + t * n_columns + 32 * first, at, columns, n_tokens)
 
 
 @kernel

@@ -73,7 +73,8 @@ def attention() -> Kernel:
         count: int, thread: int, n_threads: int,
     ) -> None:
         group = n_heads // n_kv_heads
-        n_queries = load(int64, count) * group
+        n_tokens = load(int64, count)
+        n_queries = n_tokens * group
         size = wide if n_queries * n_kv_heads >= 2 * n_threads * wide else 1
         if size == 1 and group > 1 and n_kv_heads >= n_threads:
             size = few
@@ -108,8 +109,9 @@ def attention() -> Kernel:
                 for d in range(v_dim):
                     store(to + 4 * d, load(float32, results + 4 * (r * width + d)))
                 if q8 != 0:
-                    at = (t * n_heads + head) * v_dim
-                    quantize_columns(to, q8 + at, meta + at // 32 * META, v_dim)
+                    column = head * v_dim
+                    at = meta + META * n_tokens * (column // 32) + 4 * t
+                    quantize_columns(to, q8 + t * n_heads * v_dim + column, at, v_dim, n_tokens)
 
     return kernel(attention_f16, "attention_f16")
 

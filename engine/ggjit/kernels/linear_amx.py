@@ -51,7 +51,7 @@ def linear_amx(fmt: Format) -> Kernel:
             for g in range(first, last):
                 w = weights + g * n_blocks * group_bytes
                 for t in range(n_tokens):
-                    one(w, x, meta, bias, residual, out, t, g, n_blocks, stride)
+                    one(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
             return
         set_up(own + CONFIG)
         for panel in range(0, n_tokens, PANEL):
@@ -61,7 +61,7 @@ def linear_amx(fmt: Format) -> Kernel:
                 unpack(w, own + QUANTS, n_blocks)
                 for t in range(panel, end, TOKENS):
                     n = min(TOKENS, end - t)
-                    many(w, own, x, meta, bias, residual, out, t, n, g, n_blocks, stride)
+                    many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride)
         release()
 
     return kernel(linear, f"linear_{fmt.name}")
@@ -104,18 +104,18 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int) -> Any:
     has_minimum, group_bytes = lanes.minimum is not None, 16 * n_bytes
 
     @device
-    def accumulate(acc, sums, w, meta, step):  # type: ignore[no-untyped-def]
-        by = mul(splat_each(floats, meta, step), scale(w))
-        acc = fma(to_f32(load(ints, sums)), by, acc)
+    def accumulate(acc, dots, w, scales, sums):  # type: ignore[no-untyped-def]
+        by = mul(splat_each(floats, scales, 4), scale(w))
+        acc = fma(to_f32(load(ints, dots)), by, acc)
         if has_minimum:
-            acc = fma(splat_each(floats, meta + 4, step), minimum(w), acc)
+            acc = fma(splat_each(floats, sums, 4), minimum(w), acc)
         return acc
 
     @device
-    def many(w, own, x, meta, bias, residual, out, t, n, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        step, meta_step = 32 * n_blocks, META * n_blocks
+    def many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
+        step, meta_step = 32 * n_blocks, META * n_tokens
         x += t * step
-        meta += t * meta_step
+        scales, sums = meta + 4 * t, meta + 4 * t + 4 * n_tokens
         quants, even, odd = own + QUANTS, own + SUMS, own + SUMS + 1024
         acc = zeros(floats)
         load_tile(2, x, step)
@@ -127,17 +127,18 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int) -> Any:
             load_tile(5, quants + 512 * i + 512, 64)
             dot_tiles(1, 3, 5)
             store_tile(1, odd, 64)
-            acc = accumulate(acc, even, w, meta, meta_step)
+            acc = accumulate(acc, even, w, scales, sums)
             if i + 2 < n_blocks:
                 load_tile(2, x + 32 * i + 64, step)
                 load_tile(4, quants + 512 * i + 1024, 64)
                 dot_tiles(0, 2, 4)
                 store_tile(0, even, 64)
-            acc = accumulate(acc, odd, w + group_bytes, meta + META, meta_step)
+            acc = accumulate(acc, odd, w + group_bytes, scales + meta_step, sums + meta_step)
             w += 2 * group_bytes
-            meta += 2 * META
+            scales += 2 * meta_step
+            sums += 2 * meta_step
         if n_blocks % 2:
-            acc = accumulate(acc, even, w, meta, meta_step)
+            acc = accumulate(acc, even, w, scales, sums)
         if bias != 0:
             acc = add(acc, load(f32x16, bias + 64 * g))
         at = t * stride + 64 * g

@@ -2,7 +2,7 @@
 
 out[t, r] = sum over blocks of scale[r] * dot(quants[r], x[t]) * x_scale[t] (+ minimum), then bias
 and residual. Each (token, row) is summed block by block in one order, whatever tile computes it.
-Activations are as `quantize` leaves them: int8 rows, and per 32 columns a `meta` record.
+Activations are as `quantize` leaves them: int8 rows, and the scales and sums in `meta` (tiles.py).
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def linear_tiles(fmt: Format) -> Kernel:
                 w = weights + g * n_blocks * group_bytes
                 t = panel
                 while t + wide <= end:
-                    many(w, x, meta, bias, residual, out, t, g, n_blocks, stride)
+                    many(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
                     t += wide
                 while t < end:
-                    one(w, x, meta, bias, residual, out, t, g, n_blocks, stride)
+                    one(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
                     t += 1
 
     return kernel(linear, f"linear_{fmt.name}")

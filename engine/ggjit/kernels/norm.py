@@ -7,7 +7,6 @@ from numba import float32, int64
 from ..jit import kernel
 from ..simd.ops import fma, load, mul, splat, store, sum_all, zeros
 from ..simd.types import f32x16
-from .tiles import META
 from .quantize import quantize_columns
 from .threads import share
 
@@ -18,7 +17,8 @@ def rms_norm(
     count: int, thread: int, n_threads: int,
 ) -> None:
     """out = x / sqrt(mean(x**2) + eps) * weight. Rows are padded with zeros to 16 columns."""
-    first, last = share(load(int64, count), thread, n_threads)
+    n_tokens = load(int64, count)
+    first, last = share(n_tokens, thread, n_threads)
     for t in range(first, last):
         row, to = x + t * stride, out + t * stride
         squares = zeros(f32x16)
@@ -29,5 +29,4 @@ def rms_norm(
         for i in range(0, 4 * n_columns, 64):
             store(to + i, mul(mul(load(f32x16, row + i), by), load(f32x16, weight + i)))
         if q != 0:
-            n_blocks = n_columns // 32
-            quantize_columns(to, q + t * n_columns, meta + t * n_blocks * META, n_columns)
+            quantize_columns(to, q + t * n_columns, meta + 4 * t, n_columns, n_tokens)

@@ -11,8 +11,11 @@ from .threads import share
 
 
 @device
-def quantize_columns(x, q, meta, n):  # type: ignore[no-untyped-def]
-    """Quantize n columns (a multiple of 32) that start on a block."""
+def quantize_columns(x, q, meta, n, n_tokens):  # type: ignore[no-untyped-def]
+    """Quantize n columns of one token (a multiple of 32, starting on a block).
+
+    `meta` is where the first block's scale goes (see tiles.py).
+    """
     for i in range(n // 32):
         a, b = load(f32x16, x + 128 * i), load(f32x16, x + 128 * i + 64)
         largest = max_all(maximum(absolute(a), absolute(b)))
@@ -21,9 +24,10 @@ def quantize_columns(x, q, meta, n):  # type: ignore[no-untyped-def]
         store_bytes(q + 32 * i, qa)
         store_bytes(q + 32 * i + 16, qb)
         scale, total = largest / float32(127), sum_all(add(qa, qb))
-        store(meta + META * i, scale)
-        store(meta + META * i + 4, scale * float32(total))
-        store(meta + META * i + 8, total)
+        at = meta + META * n_tokens * i
+        store(at, scale)
+        store(at + 4 * n_tokens, scale * float32(total))
+        store(at + 8 * n_tokens, total)
 
 
 @kernel
@@ -32,6 +36,8 @@ def quantize(
 ) -> None:
     """Quantize rows; threads take runs of 32 columns."""
     first, last = share(n_columns // 32, thread, n_threads)
-    for t in range(load(int64, count)):
-        row = t * (n_columns // 32) + first
-        quantize_columns(x + t * stride + 128 * first, q + 32 * row, meta + META * row, 32 * (last - first))
+    n = load(int64, count)
+    for t in range(n):
+        to = q + t * n_columns + 32 * first
+        at = meta + META * n * first + 4 * t
+        quantize_columns(x + t * stride + 128 * first, to, at, 32 * (last - first), n)

@@ -13,7 +13,10 @@ from ..simd.ops import add, fma, load, load_each, mul, prefetch, shift_left, spl
 from ..simd.ops import sub, to_f32, zeros
 from ..simd.types import f32x16, i32x16, tile
 
-META = 16  # bytes of a meta record: scale, scale * sum of quants, sum of quants (int32), unused
+# Beside int8 activations lies what the product needs of every 32 columns of every token: scale,
+# scale * sum of quants, sum of quants (int32), as [block, 3, token], so that one block's scales of
+# neighbouring tokens are neighbours.
+META = 12  # bytes per block and token
 PANEL = 64  # tokens whose activations stay in the nearest caches while weights pass
 
 
@@ -31,27 +34,29 @@ def tile_of(lanes: IntLanes, n_bytes: int, n: int) -> Any:
     group_bytes = 16 * n_bytes
 
     @device
-    def rows_by_tokens(w, x, meta, bias, residual, out, t, g, n_blocks, stride):  # type: ignore[no-untyped-def]
+    def rows_by_tokens(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
         step = 32 * n_blocks
-        meta_step = META * n_blocks
         x += t * step
-        meta += t * meta_step
+        scales = meta + 4 * t
+        scaled_sums, sums = scales + 4 * n_tokens, scales + 8 * n_tokens
         acc = zeros(floats)
         for _ in range(n_blocks):
             dots = zeros(ints)
             if shifted:
-                dots = sub(dots, shift_left(splat_each(ints, meta + 8, meta_step), shift))
+                dots = sub(dots, shift_left(splat_each(ints, sums, 4), shift))
             dots = dot(dots, quants(w), x, step)
-            by = mul(splat_each(floats, meta, meta_step), scale(w))
+            by = mul(splat_each(floats, scales, 4), scale(w))
             acc = fma(to_f32(dots), by, acc)
             if has_minimum:
-                acc = fma(splat_each(floats, meta + 4, meta_step), minimum(w), acc)
+                acc = fma(splat_each(floats, scaled_sums, 4), minimum(w), acc)
             if n == 1:
                 for line in range(0, group_bytes, 64):
                     prefetch(w + group_bytes * 8 + line)
             w += group_bytes
             x += 32
-            meta += META
+            scales += META * n_tokens
+            scaled_sums += META * n_tokens
+            sums += META * n_tokens
         if bias != 0:
             acc = add(acc, load(f32x16, bias + 64 * g))
         at = t * stride + 64 * g
