@@ -98,7 +98,7 @@ def test_reset_and_load_change_what_the_model_sees(chat, tmp_path):
     [
         ("/dance", "/dance: no such command"),
         ("/save", "/save: the name of a file is missing"),
-        ("/load /nowhere/talk.json", "/load: [Errno 2] No such file"),
+        ("/load /nowhere/talk.json", "/load: /nowhere/talk.json: No such file"),
     ],
 )
 def test_a_mistyped_command_is_said_and_the_chat_goes_on(person, capsys, typed, message):

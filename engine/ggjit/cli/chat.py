@@ -13,6 +13,7 @@ import typer
 from ggjit.backends import ContextFull
 from ggjit.cli.chat_input import Reader, reader
 from ggjit.cli.conversation import Conversation
+from ggjit.cli.errors import sentence
 from ggjit.cli.flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class ChatLoop:
                 )
             self.commands[name](rest)
         except (ValueError, OSError) as error:
-            _complain(f"{name}: {error}", error)
+            _complain(f"{name}: {sentence(error)}", error)
 
     def _reply_to(self, text: str) -> None:
         """Show the reply to `text` and remember both; a question without reply is forgotten."""

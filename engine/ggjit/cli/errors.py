@@ -30,9 +30,9 @@ def exit_code(app: typer.Typer, args: Sequence[str]) -> int:
     except UsageError as error:
         return _report(_usage(error), 2)
     except ValueError as error:  # GGUFError is one
-        return _report(str(error), 2)
+        return _report(sentence(error), 2)
     except (OSError, MemoryError) as error:
-        return _report(_fault(error), 3)
+        return _report(sentence(error), 3)
     return 0
 
 
@@ -57,12 +57,13 @@ def _usage(error: Exception) -> str:
     return f"{error.format_message().rstrip('.')} (see {where} --help)"  # type: ignore[attr-defined]
 
 
-def _fault(error: OSError | MemoryError) -> str:
+def sentence(error: Exception) -> str:
+    """Return what to tell a person about `error`."""
     if isinstance(error, MemoryError):
         return f"out of memory: {error}" if str(error) else "out of memory"
-    if error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def _let_go_of_stdout() -> None:

@@ -80,9 +80,9 @@ def dot(b: Builder, kinds: Any, acc: Value, weights: Value, x: Value, stride: Va
     """
     emit = DOTS[target.current().name]
     sums = registers(b, kinds[0], acc)
+    rows = [pointer(b, at(b, x, t, stride), I32) for t in range(len(sums))]
     for j, w in enumerate(registers(b, kinds[1], weights)):
-        for t in range(len(sums)):
-            address = b.add(at(b, x, t, stride), I64(4 * j))
-            four = splatted(b, i32x16, b.load(pointer(b, address, I32), align=1))
+        for t, row in enumerate(rows):
+            four = splatted(b, i32x16, b.load(b.gep(row, [I64(j)]), align=1))
             sums[t] = emit(b, sums[t], w, b.bitcast(four, u8x64.ll))
     return tiled(b, kinds[0], sums)
