@@ -1,0 +1,10 @@
+"""What all tests share; the modules beside this file (`fetch`, `guarded`) can be imported by all."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng(request):
+    """A generator that depends on the test's name alone."""
+    return np.random.default_rng(list(request.node.name.encode()))

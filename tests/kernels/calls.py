@@ -1,0 +1,317 @@
+"""Every kernel as a function of arrays. The names of kernels and operands are in this file only.
+
+Outputs are poisoned before and guarded on both sides; the threads' parts run one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from guarded import Guarded, padded, run
+
+from ggjit.backends.cpu.memory import aligned
+from ggjit.formats import Format, IntLanes
+from ggjit.kernels import activation, attention, linear_int8, norm, pack, quantize, rope
+from ggjit.kernels.embed import embed as embed_kernel
+from ggjit.kernels.linear_float import linear_float
+from ggjit.kernels.tiles import META
+
+class Quantized:
+    """Int8 rows [T, C], and beside them records as [C / 32, 3, T]."""
+
+    def __init__(self, n_tokens: int, n_columns: int) -> None:
+        self.n_tokens, self.n_columns = n_tokens, n_columns
+        self.rows = Guarded((padded(n_tokens), n_columns), np.int8)
+        self.meta = Guarded((n_columns // 32, 3, n_tokens), np.float32)
+        assert 4 * 3 == META
+
+    @property
+    def q(self) -> Any:
+        """Shapes: returns int8 [T, C]."""
+        return self.rows.array[: self.n_tokens]
+
+    @property
+    def scale(self) -> Any:
+        """Shapes: returns float32 [T, C / 32]."""
+        return self.meta.array[:, 0].T
+
+    @property
+    def scaled_sum(self) -> Any:
+        """Shapes: returns float32 [T, C / 32]."""
+        return self.meta.array[:, 1].T
+
+    @property
+    def sum(self) -> Any:
+        """Shapes: returns int32 [T, C / 32]."""
+        return self.meta.array.view(np.int32)[:, 2].T
+
+    def values(self) -> Any:
+        """The numbers that the int8 form stands for, exactly (float64)."""
+        return self.q * np.repeat(self.scale.astype(np.float64), 32, axis=1)
+
+    def only(self, tokens: slice) -> Quantized:
+        """A copy of some tokens."""
+        made = Quantized(len(range(*tokens.indices(self.n_tokens))), self.n_columns)
+        made.q[:], made.meta.array[:] = self.q[tokens], self.meta.array[..., tokens]
+        return made
+
+    def check(self) -> None:
+        """Fail if something was written beside the tokens' rows or records."""
+        self.rows.check()
+        self.meta.check()
+        assert np.all(self.rows.array[self.n_tokens :] == -1), "written behind the last token"
+
+
+def assert_same_int8(got: Quantized, expected: Quantized) -> None:
+    np.testing.assert_array_equal(got.q, expected.q)
+    np.testing.assert_array_equal(got.meta.array.view(np.int32), expected.meta.array.view(np.int32))
+
+
+def count_of(n: int) -> Guarded:
+    return Guarded.of(np.array([n], np.int64))
+
+
+def quantized_operands(out: Quantized | None, name: str = "q") -> dict[str, float]:
+    return {name: out.rows.address if out else 0, "meta": out.meta.address if out else 0}
+
+
+def guarded_parts(out: Quantized | None) -> tuple[Guarded, ...]:
+    return (out.rows, out.meta) if out else ()
+
+
+# -- activations ------------------------------------------------------------------------------------
+
+
+def quantize_rows(x: Any, n_threads: int = 1) -> Quantized:
+    rows, count = Guarded.rows(x), count_of(len(x))
+    out = Quantized(*x.shape)
+    run(
+        quantize.quantize, n_threads, *guarded_parts(out), x=rows.address, stride=rows.stride, n_columns=x.shape[1],
+        count=count.address, **quantized_operands(out),
+    )  # fmt: skip
+    return out
+
+
+def rms_norm(
+    x: Any, weight: Any, eps: float, n_threads: int = 1, int8: bool = False
+) -> tuple[Any, Quantized | None]:
+    rows, count, scale = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
+    out, q = Guarded(rows.array.shape, np.float32), Quantized(*x.shape) if int8 else None
+    run(
+        norm.rms_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=scale.address,
+        eps=eps, out=out.address, stride=rows.stride, n_columns=x.shape[1], count=count.address,
+        **quantized_operands(q),
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1]), q
+
+
+def silu_mul(gate: Any, up: Any, n_threads: int = 1, int8: bool = False) -> tuple[Any, Quantized | None]:
+    gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
+    out, q = Guarded(gates.array.shape, np.float32), Quantized(*gate.shape) if int8 else None
+    run(
+        activation.silu_mul, n_threads, out, *guarded_parts(q), gate=gates.address, up=ups.address,
+        out=out.address, gate_stride=gates.stride, up_stride=ups.stride, stride=out.stride,
+        n_columns=gate.shape[1], count=count.address, **quantized_operands(q),
+    )  # fmt: skip
+    return checked_padding(out, gate.shape[1]), q
+
+
+def add(a: Any, b: Any, n_threads: int = 1) -> Any:
+    rows, others, count = Guarded.rows(a), Guarded.rows(b), count_of(len(a))
+    out = Guarded(rows.array.shape, np.float32)
+    run(
+        activation.add, n_threads, out, a=rows.address, b=others.address, out=out.address,
+        stride=rows.stride, count=count.address,
+    )  # fmt: skip
+    return checked_padding(out, a.shape[1])
+
+
+def select(x: Any, chosen: Any, n_threads: int = 1) -> Any:
+    rows, count = Guarded.rows(x), count_of(len(chosen))
+    listed = Guarded.of(np.array(chosen, np.int64))
+    where = Guarded.of(np.array([listed.address], np.int64))
+    out = Guarded((len(chosen), rows.array.shape[1]), np.float32)
+    run(
+        activation.select, n_threads, out, x=rows.address, rows=where.address, out=out.address,
+        stride=rows.stride, count=count.address,
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1])
+
+
+def checked_padding(out: Guarded, n_columns: int) -> Any:
+    """Return the columns; fail unless zeros follow them."""
+    assert np.all(out.array[:, n_columns:] == 0), "padding is not zero"
+    return out.array[:, :n_columns]
+
+
+# -- matrices -----------------------------------------------------------------------------------------
+
+
+def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: int = 1) -> Guarded:
+    """Shapes: blocks [n_rows, n_blocks, bytes]."""
+    source = Guarded.of(blocks)
+    n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
+    out = Guarded(n_groups * n_blocks * 16 * fmt.n_bytes, np.uint8)
+    fields = Guarded.of(np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64))
+    run(
+        pack.pack, n_threads, out, source=source.address, packed=out.address, fields=fields.address,
+        n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.n_bytes,
+    )  # fmt: skip
+    return out
+
+
+def embed(fmt: Format, packed: Guarded, ids: Any, n_columns: int, n_threads: int = 1) -> Any:
+    count, tokens = count_of(len(ids)), Guarded.of(np.array(ids, np.int32))
+    where = Guarded.of(np.array([tokens.address], np.int64))
+    out = Guarded((len(ids), padded(n_columns)), np.float32)
+    scratch = aligned(1024 * n_threads, np.uint8)
+    run(
+        embed_kernel(fmt), n_threads, out, weights=packed.address, tokens=where.address,
+        out=out.address, stride=out.stride, n_columns=n_columns, scratch=scratch.ctypes.data,
+        scratch_step=1024, count=count.address,
+    )  # fmt: skip
+    return out.array
+
+
+def linear(
+    fmt: Format, packed: Guarded, x: Any, n_rows: int, bias: Any = None, residual: Any = None,
+    n_threads: int = 1,
+) -> Any:
+    """`x` is float rows or their int8 form."""
+    quantized = x if isinstance(x, Quantized) else None
+    n_tokens = quantized.n_tokens if quantized else len(x)
+    count = count_of(n_tokens)
+    out = Guarded((n_tokens, padded(n_rows)), np.float32)
+    biases = Guarded.rows(bias[None]) if bias is not None else None
+    residuals = Guarded.rows(residual) if residual is not None else None
+    operands: dict[str, float] = {
+        "weights": packed.address, "bias": biases.address if biases else 0,
+        "residual": residuals.address if residuals else 0, "out": out.address,
+        "stride": out.stride, "n_groups": padded(n_rows) // 16, "count": count.address,
+    }  # fmt: skip
+    if quantized:
+        n_columns = quantized.n_columns
+        step = (linear_int8.scratch_bytes(n_columns) + 127) // 64 * 64
+        scratch = aligned(step * n_threads, np.uint8)
+        operands |= {"x": quantized.rows.address, "meta": quantized.meta.address, "n_columns": n_columns}
+        operands |= {"scratch": scratch.ctypes.data, "scratch_step": step}
+        kernel = linear_int8.linear_int8(fmt)
+    else:
+        rows = Guarded.rows(x)
+        operands |= {"x": rows.address, "x_stride": rows.stride, "n_columns": x.shape[1]}
+        kernel = linear_float(fmt)
+    run(kernel, n_threads, out, **operands)
+    return checked_padding(out, n_rows)
+
+
+def is_int8(fmt: Format) -> bool:
+    return isinstance(fmt.lanes, IntLanes)
+
+
+# -- positions ------------------------------------------------------------------------------------------
+
+
+def rope_angles(frequencies: Any, positions: Any, magnitude: float = 1.0, n_threads: int = 1) -> Guarded:
+    """Shapes: array of the result [T, pairs, 2]."""
+    listed, count = Guarded.of(np.array(positions, np.int32)), count_of(len(positions))
+    where = Guarded.of(np.array([listed.address], np.int64))
+    by = Guarded.of(np.array(frequencies, np.float64))
+    out = Guarded((len(positions), len(frequencies), 2), np.float32)
+    run(
+        rope.rope_angles, n_threads, out, frequencies=by.address, n_pairs=len(frequencies),
+        scale=magnitude, positions=where.address, out=out.address, count=count.address,
+    )  # fmt: skip
+    return out
+
+
+def rotate(
+    x: Any, angles: Guarded, n_heads: int, interleaved: bool, n_threads: int = 1, in_place: bool = False
+) -> Any:
+    rows, count = Guarded.rows(x), count_of(len(x))
+    out = rows if in_place else Guarded(rows.array.shape, np.float32)
+    n_pairs = angles.array.shape[1]
+    run(
+        rope.rope, n_threads, out, x=rows.address, out=out.address, stride=rows.stride,
+        angles=angles.address, n_heads=n_heads, head_dim=x.shape[1] // n_heads, n_pairs=n_pairs,
+        first_step=2 if interleaved else 1, second_offset=1 if interleaved else n_pairs,
+        count=count.address,
+    )  # fmt: skip
+    return out.array[:, : x.shape[1]]
+
+
+# -- attention --------------------------------------------------------------------------------------------
+
+
+class Cache:
+    """The keys and values of one layer of one sequence, as `store_kv` lays them."""
+
+    def __init__(self, n_kv_heads: int, k_dim: int, v_dim: int, n_context: int) -> None:
+        self.n_context = (n_context + 63) // 64 * 64
+        self.n_kv_heads, self.k_dim, self.v_dim, self.width = n_kv_heads, k_dim, v_dim, padded(v_dim)
+        n_keys = n_kv_heads * k_dim * self.n_context
+        self.block = Guarded(n_keys + n_kv_heads * self.width * self.n_context, np.float16)
+        self.block.array[:] = 0
+        self._n_keys = n_keys
+
+    @property
+    def operands(self) -> dict[str, float]:
+        return {
+            "k_offset": 0, "v_offset": 2 * self._n_keys, "n_kv_heads": self.n_kv_heads,
+            "k_dim": self.k_dim, "v_dim": self.v_dim, "n_context": self.n_context,
+        }  # fmt: skip
+
+    def keys(self) -> Any:
+        """Shapes: returns [n_context, n_kv_heads, k_dim]."""
+        runs = self.block.array[: self._n_keys]
+        runs = runs.reshape(self.n_kv_heads, self.n_context // 16, self.k_dim, 16)
+        return runs.transpose(1, 3, 0, 2).reshape(self.n_context, self.n_kv_heads, self.k_dim)
+
+    def values(self) -> Any:
+        """Shapes: returns [n_context, n_kv_heads, v_dim]."""
+        rows = self.block.array[self._n_keys :].reshape(self.n_kv_heads, self.n_context, self.width)
+        return rows.transpose(1, 0, 2)[..., : self.v_dim]
+
+    def store(self, k: Any, v: Any, first: int, n_threads: int = 1) -> None:
+        """Append [T, K, D] keys and [T, K, E] values from position `first` on."""
+        keys, values = Guarded.rows(k.reshape(len(k), -1)), Guarded.rows(v.reshape(len(v), -1))
+        batch = BatchLists(self, np.arange(first, first + len(k)))
+        run(
+            attention.store_kv, n_threads, self.block, k=keys.address, v=values.address,
+            k_stride=keys.stride, v_stride=values.stride, **self.operands, **batch.operands,
+        )  # fmt: skip
+
+    def attend(
+        self, q: Any, positions: Any, scale: float, n_threads: int = 1, int8: bool = False
+    ) -> tuple[Any, Quantized | None]:
+        """Shapes: q [T, H, D]; returns [T, H, E]."""
+        n, n_heads = q.shape[:2]
+        queries = Guarded.rows(q.reshape(n, -1))
+        out = Guarded((n, padded(n_heads * self.v_dim)), np.float32)
+        q8 = Quantized(n, n_heads * self.v_dim) if int8 else None
+        step = (attention.scratch_bytes(max(self.k_dim, self.v_dim)) + 127) // 64 * 64
+        scratch = Guarded((n_threads, step), np.uint8)
+        batch = BatchLists(self, positions)
+        run(
+            attention.attention(), n_threads, out, scratch, self.block, *guarded_parts(q8),
+            q=queries.address, out=out.address, q_stride=queries.stride, stride=out.stride,
+            **self.operands, n_heads=n_heads, scale=scale, scratch=scratch.address,
+            scratch_step=step, **quantized_operands(q8, "q8"), **batch.operands,
+        )  # fmt: skip
+        return out.array[:, : n_heads * self.v_dim].reshape(n, n_heads, self.v_dim), q8
+
+
+class BatchLists:
+    """What a batch's header points to: the tokens' positions and their sequences' caches."""
+
+    def __init__(self, cache: Cache, positions: Any) -> None:
+        n = len(positions)
+        self._lists = [
+            Guarded.of(np.array(positions, np.int32)), Guarded.of(np.full(n, cache.block.address, np.int64))
+        ]  # fmt: skip
+        self._slots = Guarded.of(np.array([n, *(a.address for a in self._lists)], np.int64))
+
+    @property
+    def operands(self) -> dict[str, float]:
+        at = self._slots.address
+        return {"count": at, "batch_positions": at + 8, "batch_caches": at + 16}

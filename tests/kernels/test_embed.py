@@ -1,0 +1,32 @@
+"""Rows of a packed matrix by token id."""
+
+import numpy as np
+import pytest
+from blocks import decoded, random_blocks
+from calls import embed, is_int8, pack_matrix
+
+from ggjit.formats import all_formats
+
+FORMATS = pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
+
+
+@FORMATS
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 32), (97, 64), (40, 576)])
+def test_rows_are_those_of_the_file(rng, fmt, n_rows, n_columns, n_threads):
+    n_columns -= 0 if is_int8(fmt) else 3
+    blocks = random_blocks(fmt, rng, n_rows, n_columns)
+    ids = [*rng.integers(0, n_rows, 8), 0, n_rows - 1]
+    got = embed(fmt, pack_matrix(fmt, blocks, n_rows), ids, n_columns, n_threads)
+    expected = decoded(fmt, blocks)[ids]
+    # d * q + m may be rounded once or twice.
+    slack = np.spacing(np.abs(expected).max()) if fmt.name == "q4_1" else 0
+    np.testing.assert_allclose(got[:, :n_columns], expected, rtol=0, atol=slack)
+
+
+@FORMATS
+def test_the_padding_of_rows_is_zero(rng, fmt):
+    if is_int8(fmt):
+        pytest.skip("blocks fill whole rows")
+    packed = pack_matrix(fmt, random_blocks(fmt, rng, 20, 35), 20)
+    assert not embed(fmt, packed, [3, 19], 35)[:, 35:].any()
