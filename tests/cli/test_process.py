@@ -79,7 +79,16 @@ def test_nothing_heavy_is_imported_for_the_command_line():
     code = "import sys, ggjit.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
-    heavy = {"numba", "rich", "prompt_toolkit", "jinja2", "tokenizers", "huggingface_hub", "gguf"}
+    heavy = {
+        "numpy",
+        "numba",
+        "rich",
+        "prompt_toolkit",
+        "jinja2",
+        "tokenizers",
+        "huggingface_hub",
+        "gguf",
+    }
     assert not modules & heavy
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ggjit.backends import ContextFull
 from ggjit.cli.chat_input import Reader, reader
 from ggjit.cli.conversation import Conversation
 from ggjit.cli.errors import sentence
@@ -105,6 +104,8 @@ class ChatLoop:
 
     def _reply_to(self, text: str) -> None:
         """Show the reply to `text` and remember both; a question without reply is forgotten."""
+        from ggjit.backends import ContextFull
+
         self.conversation.ask(text)
         pieces: list[str] = []
         try:

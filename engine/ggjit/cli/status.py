@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-from ggjit.backends import Progress
+if TYPE_CHECKING:
+    from ggjit.backends import Progress
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
 CLEAR = "\r\x1b[K"

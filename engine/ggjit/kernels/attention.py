@@ -26,12 +26,16 @@ from .threads import share
 
 CHUNK = 64  # keys per softmax step
 QUERIES = 8  # queries that share loaded keys, at most
+LOWEST = float32(-3.0e38)
+# Offsets in a tile's state: per query its largest score so far, the factor that a larger one put
+# on what was summed before, 16 partial sums of weights, and those of the last chunk.
+MAXIMA, FACTORS, SUMS, ADDED, STATE = 0, 64, 128, 128 + 64 * QUERIES, 128 + 128 * QUERIES
 
 
 def scratch_bytes(head_dim: int) -> int:
-    """Bytes each thread needs: queries, results, scores, and per query maximum, sum and factor."""
+    """Bytes each thread needs: queries, results, scores and state."""
     width = (head_dim + 15) // 16 * 16
-    return QUERIES * (4 * width + 4 * width + 4 * CHUNK + 64 + 64)
+    return QUERIES * (4 * width + 4 * width + 4 * CHUNK) + STATE
 
 
 @kernel
@@ -56,6 +60,23 @@ def store_kv(
             row = v + t * v_stride + 4 * h * v_dim
             for d in range(v_dim):
                 store_f16(to + 2 * d, load(float32, row + 4 * d))
+
+
+@device
+def copy_scaled(source, to, n, scale):  # type: ignore[no-untyped-def]
+    """to[:n] = source[:n] * scale."""
+    by = splat(f32x16, scale)
+    for i in range(0, n - 15, 16):
+        store(to + 4 * i, mul(load(f32x16, source + 4 * i), by))
+    for i in range(n // 16 * 16, n):
+        store(to + 4 * i, load(float32, source + 4 * i) * scale)
+
+
+@device
+def inverse_sum(results, n, width, r):  # type: ignore[no-untyped-def]
+    """Return 1 / (sum of weights) of query r of a tile of n."""
+    state = results + 4 * n * (width + CHUNK)
+    return float32(1) / sum_all(load(f32x16, state + SUMS + 64 * r))
 
 
 @cache
@@ -89,8 +110,7 @@ def attention() -> Kernel:
                 query = first + min(r, n - 1)
                 t, head = query // group, h * group + query % group
                 row = q + t * q_stride + 4 * head * k_dim
-                for d in range(k_dim):
-                    store(qs + 4 * (r * k_dim + d), load(float32, row + 4 * d) * scale)
+                copy_scaled(row, qs + 4 * r * k_dim, k_dim, scale)
                 longest = max(longest, int64(load(int32, load(int64, batch_positions) + 4 * t)) + 1)
             base = load(int64, load(int64, batch_caches) + 8 * (first // group))
             keys = base + k_offset + 2 * h * n_context * k_dim
@@ -106,8 +126,7 @@ def attention() -> Kernel:
             for r in range(n):
                 t, head = (first + r) // group, h * group + (first + r) % group
                 to = out + t * stride + 4 * head * v_dim
-                for d in range(v_dim):
-                    store(to + 4 * d, load(float32, results + 4 * (r * width + d)))
+                copy_scaled(results + 4 * r * width, to, v_dim, inverse_sum(results, size, width, r))
                 if q8 != 0:
                     column = head * v_dim
                     at = meta + META * n_tokens * (column // 32) + 4 * t
@@ -134,13 +153,13 @@ def attend(n: int) -> Any:
         store_each(scores, 4 * CHUNK, add(even, odd))
 
     @device
-    def weigh(scores, state, n_valid):  # type: ignore[no-untyped-def]
-        """Turn one query's scores into weights; update its maximum, sum and factor."""
+    def weigh(scores, state, r, n_valid):  # type: ignore[no-untyped-def]
+        """Turn one query's scores into weights; note its maximum's change and the weights' sum."""
         for j in range(max(n_valid, 0), CHUNK):
-            store(scores + 4 * j, float32(-3.0e38))
+            store(scores + 4 * j, LOWEST)
         a, b = load(f32x16, scores), load(f32x16, scores + 64)
         c, d = load(f32x16, scores + 128), load(f32x16, scores + 192)
-        old = load(float32, state)
+        old = load(float32, state + MAXIMA + 4 * r)
         new = max(old, max_all(maximum(maximum(a, b), maximum(c, d))))
         top = splat(f32x16, new)
         a, b, c, d = exp(sub(a, top)), exp(sub(b, top)), exp(sub(c, top)), exp(sub(d, top))
@@ -148,16 +167,23 @@ def attend(n: int) -> Any:
         store(scores + 64, b)
         store(scores + 128, c)
         store(scores + 192, d)
-        factor = exp(splat(f32x16, old - new))
-        store(state, new)
-        store(state + 64, fma(load(f32x16, state + 64), factor, add(add(a, b), add(c, d))))
-        store(state + 4, sum_all(factor) * float32(1 / 16))
+        store(state + MAXIMA + 4 * r, new)
+        store(state + FACTORS + 4 * r, old - new)
+        store(state + ADDED + 64 * r, add(add(a, b), add(c, d)))
+
+    @device
+    def settle(state):  # type: ignore[no-untyped-def]
+        """Make the factors by which earlier sums shrink, and update the sums."""
+        store(state + FACTORS, exp(load(f32x16, state + FACTORS)))
+        sums = load(floats, state + SUMS)
+        factors = splat_each(floats, state + FACTORS, 4)
+        store(state + SUMS, fma(sums, factors, load(floats, state + ADDED)))
 
     @device
     def gather(results, values, scores, state, width, n_keys):  # type: ignore[no-untyped-def]
         """Add the weighted values of one chunk."""
         for i in range(0, width, 16):
-            acc = mul(load_each(floats, results + 4 * i, 4 * width), splat_each(floats, state + 4, 128))
+            acc = mul(load_each(floats, results + 4 * i, 4 * width), splat_each(floats, state + FACTORS, 4))
             for j in range(n_keys):
                 v = to_f32(load(f16x16, values + 2 * (j * width + i)))
                 acc = fma(splat_each(floats, scores + 4 * j, 4 * CHUNK), v, acc)
@@ -170,9 +196,9 @@ def attend(n: int) -> Any:
         state = scores + 4 * n * CHUNK
         for i in range(0, n * width, 16):
             store(results + 4 * i, zeros(f32x16))
-        for r in range(n):
-            store(state + 128 * r, float32(-3.0e38))
-            store(state + 128 * r + 64, zeros(f32x16))
+        store(state + MAXIMA, splat(f32x16, LOWEST))
+        store(state + FACTORS, zeros(f32x16))
+        store(state + SUMS, zeros(floats))
         for start in range(0, longest, CHUNK):
             n_keys = min(CHUNK, longest - start)
             for j in range(0, n_keys, 16):
@@ -180,12 +206,8 @@ def attend(n: int) -> Any:
             for r in range(n):
                 t = (first + min(r, n_real - 1)) // group
                 position = int64(load(int32, load(int64, batch_positions) + 4 * t))
-                weigh(scores + 4 * r * CHUNK, state + 128 * r, position + 1 - start)
+                weigh(scores + 4 * r * CHUNK, state, r, position + 1 - start)
+            settle(state)
             gather(results, values + 2 * start * width, scores, state, width, n_keys)
-        for r in range(n):
-            inverse = splat(f32x16, float32(1) / sum_all(load(f32x16, state + 128 * r + 64)))
-            for i in range(0, width, 16):
-                at = results + 4 * (r * width + i)
-                store(at, mul(load(f32x16, at), inverse))
 
     return run
