@@ -33,6 +33,8 @@ def _embed_float(fmt: Format) -> Kernel:
             for i in range(n_columns):
                 store(lanes, values(w + i * column_bytes))
                 store(out + t * stride + 4 * i, load(float32, lanes + 4 * (row % 16)))
+            for i in range(n_columns, stride // 4):
+                store(out + t * stride + 4 * i, float32(0))
 
     return kernel(embed_rows, f"embed_{fmt.name}")
 

@@ -9,6 +9,8 @@ from ..simd.types import f32x16, i32x16
 from .tiles import META
 from .threads import share
 
+TINY = float32(1e-36)  # blocks below are zeros: 127 / largest would overflow
+
 
 @device
 def quantize_columns(x, q, meta, n, n_tokens):  # type: ignore[no-untyped-def]
@@ -19,7 +21,7 @@ def quantize_columns(x, q, meta, n, n_tokens):  # type: ignore[no-untyped-def]
     for i in range(n // 32):
         a, b = load(f32x16, x + 128 * i), load(f32x16, x + 128 * i + 64)
         largest = max_all(maximum(absolute(a), absolute(b)))
-        inverse = splat(f32x16, float32(127) / largest if largest > 0 else float32(0))
+        inverse = splat(f32x16, float32(127) / largest if largest > TINY else float32(0))
         qa, qb = round_to(i32x16, mul(a, inverse)), round_to(i32x16, mul(b, inverse))
         store_bytes(q + 32 * i, qa)
         store_bytes(q + 32 * i + 16, qb)
