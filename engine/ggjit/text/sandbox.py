@@ -31,7 +31,7 @@ MAX_SOURCE = 1 << 20
 MAX_TEXT = 1 << 22  # characters, of the output and of every string on the way
 MAX_WORK = 1 << 25  # characters made; a step or a call counts as STEP of them
 MAX_SECONDS = 2.0  # of processor time
-STEP = 16
+STEP = 32
 MAX_JSON_WIDTH = 64
 
 # Their time or result cannot be bounded from their arguments, and no chat template needs them.

@@ -2,6 +2,8 @@
 
 A marker that occurs in no text is put inside every control token that a user spells; after
 rendering, only the template's own control tokens match, and the markers are taken out again.
+Not covered: templates that add the first character of a control token themselves, or turn text
+around.
 """
 
 from __future__ import annotations

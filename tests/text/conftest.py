@@ -1,0 +1,6 @@
+"""Text tests write their files with the builder of the GGUF tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "gguf"))
