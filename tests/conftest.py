@@ -1,4 +1,4 @@
-"""What all tests share; the modules beside this file (`fetch`, `guarded`) can be imported by all."""
+"""What all tests share; every test can import the modules beside this file."""
 
 import numpy as np
 import pytest

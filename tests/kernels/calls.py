@@ -1,4 +1,5 @@
-"""Every kernel as a function of arrays. The names of kernels and operands are in this file only.
+"""Every kernel as a function of arrays. The names of kernels and operands are here and in
+`attention_cache` only.
 
 Outputs are poisoned before and guarded on both sides; the threads' parts run one after the other.
 """
@@ -12,10 +13,11 @@ from guarded import Guarded, padded, run
 
 from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
-from ggjit.kernels import activation, attention, linear_int8, norm, pack, quantize, rope
+from ggjit.kernels import activation, linear_int8, norm, pack, quantize, rope
 from ggjit.kernels.embed import embed as embed_kernel
 from ggjit.kernels.linear_float import linear_float
 from ggjit.kernels.tiles import META
+
 
 class Quantized:
     """Int8 rows [T, C], and beside them records as [C / 32, 3, T]."""
@@ -24,7 +26,7 @@ class Quantized:
         self.n_tokens, self.n_columns = n_tokens, n_columns
         self.rows = Guarded((padded(n_tokens), n_columns), np.int8)
         self.meta = Guarded((n_columns // 32, 3, n_tokens), np.float32)
-        assert 4 * 3 == META
+        assert META == 4 * 3
 
     @property
     def q(self) -> Any:
@@ -80,15 +82,15 @@ def guarded_parts(out: Quantized | None) -> tuple[Guarded, ...]:
     return (out.rows, out.meta) if out else ()
 
 
-# -- activations ------------------------------------------------------------------------------------
+# -- activations ----------------------------------------------------------------------------------
 
 
 def quantize_rows(x: Any, n_threads: int = 1) -> Quantized:
     rows, count = Guarded.rows(x), count_of(len(x))
     out = Quantized(*x.shape)
     run(
-        quantize.quantize, n_threads, *guarded_parts(out), x=rows.address, stride=rows.stride, n_columns=x.shape[1],
-        count=count.address, **quantized_operands(out),
+        quantize.quantize, n_threads, *guarded_parts(out), x=rows.address, stride=rows.stride,
+        n_columns=x.shape[1], count=count.address, **quantized_operands(out),
     )  # fmt: skip
     return out
 
@@ -106,7 +108,9 @@ def rms_norm(
     return checked_padding(out, x.shape[1]), q
 
 
-def silu_mul(gate: Any, up: Any, n_threads: int = 1, int8: bool = False) -> tuple[Any, Quantized | None]:
+def silu_mul(
+    gate: Any, up: Any, n_threads: int = 1, int8: bool = False
+) -> tuple[Any, Quantized | None]:
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
     out, q = Guarded(gates.array.shape, np.float32), Quantized(*gate.shape) if int8 else None
     run(
@@ -145,7 +149,7 @@ def checked_padding(out: Guarded, n_columns: int) -> Any:
     return out.array[:, :n_columns]
 
 
-# -- matrices -----------------------------------------------------------------------------------------
+# -- matrices -------------------------------------------------------------------------------------
 
 
 def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: int = 1) -> Guarded:
@@ -153,7 +157,9 @@ def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: int = 1) -> Gu
     source = Guarded.of(blocks)
     n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
     out = Guarded(n_groups * n_blocks * 16 * fmt.n_bytes, np.uint8)
-    fields = Guarded.of(np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64))
+    fields = Guarded.of(
+        np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
+    )
     run(
         pack.pack, n_threads, out, source=source.address, packed=out.address, fields=fields.address,
         n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.n_bytes,
@@ -175,7 +181,12 @@ def embed(fmt: Format, packed: Guarded, ids: Any, n_columns: int, n_threads: int
 
 
 def linear(
-    fmt: Format, packed: Guarded, x: Any, n_rows: int, bias: Any = None, residual: Any = None,
+    fmt: Format,
+    packed: Guarded,
+    x: Any,
+    n_rows: int,
+    bias: Any = None,
+    residual: Any = None,
     n_threads: int = 1,
 ) -> Any:
     """`x` is float rows or their int8 form."""
@@ -194,7 +205,11 @@ def linear(
         n_columns = quantized.n_columns
         step = (linear_int8.scratch_bytes(n_columns) + 127) // 64 * 64
         scratch = aligned(step * n_threads, np.uint8)
-        operands |= {"x": quantized.rows.address, "meta": quantized.meta.address, "n_columns": n_columns}
+        operands |= {
+            "x": quantized.rows.address,
+            "meta": quantized.meta.address,
+            "n_columns": n_columns,
+        }
         operands |= {"scratch": scratch.ctypes.data, "scratch_step": step}
         kernel = linear_int8.linear_int8(fmt)
     else:
@@ -209,10 +224,12 @@ def is_int8(fmt: Format) -> bool:
     return isinstance(fmt.lanes, IntLanes)
 
 
-# -- positions ------------------------------------------------------------------------------------------
+# -- positions ------------------------------------------------------------------------------------
 
 
-def rope_angles(frequencies: Any, positions: Any, magnitude: float = 1.0, n_threads: int = 1) -> Guarded:
+def rope_angles(
+    frequencies: Any, positions: Any, magnitude: float = 1.0, n_threads: int = 1
+) -> Guarded:
     """Shapes: array of the result [T, pairs, 2]."""
     listed, count = Guarded.of(np.array(positions, np.int32)), count_of(len(positions))
     where = Guarded.of(np.array([listed.address], np.int64))
@@ -226,7 +243,12 @@ def rope_angles(frequencies: Any, positions: Any, magnitude: float = 1.0, n_thre
 
 
 def rotate(
-    x: Any, angles: Guarded, n_heads: int, interleaved: bool, n_threads: int = 1, in_place: bool = False
+    x: Any,
+    angles: Guarded,
+    n_heads: int,
+    interleaved: bool,
+    n_threads: int = 1,
+    in_place: bool = False,
 ) -> Any:
     rows, count = Guarded.rows(x), count_of(len(x))
     out = rows if in_place else Guarded(rows.array.shape, np.float32)
@@ -238,80 +260,3 @@ def rotate(
         count=count.address,
     )  # fmt: skip
     return out.array[:, : x.shape[1]]
-
-
-# -- attention --------------------------------------------------------------------------------------------
-
-
-class Cache:
-    """The keys and values of one layer of one sequence, as `store_kv` lays them."""
-
-    def __init__(self, n_kv_heads: int, k_dim: int, v_dim: int, n_context: int) -> None:
-        self.n_context = (n_context + 63) // 64 * 64
-        self.n_kv_heads, self.k_dim, self.v_dim, self.width = n_kv_heads, k_dim, v_dim, padded(v_dim)
-        n_keys = n_kv_heads * k_dim * self.n_context
-        self.block = Guarded(n_keys + n_kv_heads * self.width * self.n_context, np.float16)
-        self.block.array[:] = 0
-        self._n_keys = n_keys
-
-    @property
-    def operands(self) -> dict[str, float]:
-        return {
-            "k_offset": 0, "v_offset": 2 * self._n_keys, "n_kv_heads": self.n_kv_heads,
-            "k_dim": self.k_dim, "v_dim": self.v_dim, "n_context": self.n_context,
-        }  # fmt: skip
-
-    def keys(self) -> Any:
-        """Shapes: returns [n_context, n_kv_heads, k_dim]."""
-        runs = self.block.array[: self._n_keys]
-        runs = runs.reshape(self.n_kv_heads, self.n_context // 16, self.k_dim, 16)
-        return runs.transpose(1, 3, 0, 2).reshape(self.n_context, self.n_kv_heads, self.k_dim)
-
-    def values(self) -> Any:
-        """Shapes: returns [n_context, n_kv_heads, v_dim]."""
-        rows = self.block.array[self._n_keys :].reshape(self.n_kv_heads, self.n_context, self.width)
-        return rows.transpose(1, 0, 2)[..., : self.v_dim]
-
-    def store(self, k: Any, v: Any, first: int, n_threads: int = 1) -> None:
-        """Append [T, K, D] keys and [T, K, E] values from position `first` on."""
-        keys, values = Guarded.rows(k.reshape(len(k), -1)), Guarded.rows(v.reshape(len(v), -1))
-        batch = BatchLists(self, np.arange(first, first + len(k)))
-        run(
-            attention.store_kv, n_threads, self.block, k=keys.address, v=values.address,
-            k_stride=keys.stride, v_stride=values.stride, **self.operands, **batch.operands,
-        )  # fmt: skip
-
-    def attend(
-        self, q: Any, positions: Any, scale: float, n_threads: int = 1, int8: bool = False
-    ) -> tuple[Any, Quantized | None]:
-        """Shapes: q [T, H, D]; returns [T, H, E]."""
-        n, n_heads = q.shape[:2]
-        queries = Guarded.rows(q.reshape(n, -1))
-        out = Guarded((n, padded(n_heads * self.v_dim)), np.float32)
-        q8 = Quantized(n, n_heads * self.v_dim) if int8 else None
-        step = (attention.scratch_bytes(max(self.k_dim, self.v_dim)) + 127) // 64 * 64
-        scratch = Guarded((n_threads, step), np.uint8)
-        batch = BatchLists(self, positions)
-        run(
-            attention.attention(), n_threads, out, scratch, self.block, *guarded_parts(q8),
-            q=queries.address, out=out.address, q_stride=queries.stride, stride=out.stride,
-            **self.operands, n_heads=n_heads, scale=scale, scratch=scratch.address,
-            scratch_step=step, **quantized_operands(q8, "q8"), **batch.operands,
-        )  # fmt: skip
-        return out.array[:, : n_heads * self.v_dim].reshape(n, n_heads, self.v_dim), q8
-
-
-class BatchLists:
-    """What a batch's header points to: the tokens' positions and their sequences' caches."""
-
-    def __init__(self, cache: Cache, positions: Any) -> None:
-        n = len(positions)
-        self._lists = [
-            Guarded.of(np.array(positions, np.int32)), Guarded.of(np.full(n, cache.block.address, np.int64))
-        ]  # fmt: skip
-        self._slots = Guarded.of(np.array([n, *(a.address for a in self._lists)], np.int64))
-
-    @property
-    def operands(self) -> dict[str, float]:
-        at = self._slots.address
-        return {"count": at, "batch_positions": at + 8, "batch_caches": at + 16}

@@ -20,7 +20,9 @@ def silu_mul(gate: Floats, up: Floats) -> Floats:
     return gate / (1 + np.exp(-gate)) * up
 
 
-def linear(x: Floats, w: Floats, bias: Floats | None = None, residual: Floats | None = None) -> Floats:
+def linear(
+    x: Floats, w: Floats, bias: Floats | None = None, residual: Floats | None = None
+) -> Floats:
     out = x.astype(np.float64) @ w.astype(np.float64).T
     out = out if bias is None else out + bias
     return out if residual is None else out + residual
@@ -31,7 +33,9 @@ def linear_size(x: Floats, w: Floats, *added: Floats | None) -> Floats:
     return linear(np.abs(x), np.abs(w), *(None if a is None else np.abs(a) for a in added))
 
 
-def rope(x: Floats, positions: Floats, frequencies: Floats, n_heads: int, interleaved: bool) -> Floats:
+def rope(
+    x: Floats, positions: Floats, frequencies: Floats, n_heads: int, interleaved: bool
+) -> Floats:
     """Multiply the pairs, as complex numbers, by e to the i * position * frequency."""
     n = len(frequencies)
     heads = x.astype(np.float64).reshape(len(x), n_heads, -1)
@@ -60,7 +64,9 @@ def attention(q: Floats, k: Floats, v: Floats, positions: Floats, scale: float) 
     return out
 
 
-def unpack(packed: Floats, block: list[tuple[int, int, int, int]], n_rows: int, n_blocks: int) -> Floats:
+def unpack(
+    packed: Floats, block: list[tuple[int, int, int, int]], n_rows: int, n_blocks: int
+) -> Floats:
     """Undo `pack`: GGML blocks [n_rows, n_blocks, bytes] from lanes.
 
     `block` lists the items (offset, size, count, flip) of a GGML block.

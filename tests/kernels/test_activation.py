@@ -21,7 +21,9 @@ def test_silu_mul_far_from_zero():
     gate = np.array([[-1e30, -500, -90, -88, -60, -0.0, 0.0, 60, 88, 90, 500, 1e30]], np.float32)
     got, _ = silu_mul(gate, np.ones_like(gate))
     assert np.all(np.isfinite(got))
-    np.testing.assert_allclose(got, naive.silu_mul(np.maximum(gate, -700), 1), rtol=1e-6, atol=1e-35)
+    np.testing.assert_allclose(
+        got, naive.silu_mul(np.maximum(gate, -700), 1), rtol=1e-6, atol=1e-35
+    )
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

@@ -3,7 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from calls import Cache, assert_same_int8, quantize_rows
+from attention_cache import Cache
+from calls import assert_same_int8, quantize_rows
 
 
 def filled(rng, n_kv_heads, k_dim, v_dim, n_keys, n_context=256):
@@ -82,7 +83,9 @@ def test_scores_of_any_size(rng, size):
     q = size * rng.normal(size=(4, 2, 32)).astype(np.float32)
     positions = [5, 63, 64, 129]
     got, _ = cache.attend(q, positions, 1.0)
-    np.testing.assert_allclose(got, naive.attention(q, k, v, positions, 1.0), atol=2e-5 if size else 3e-6)
+    np.testing.assert_allclose(
+        got, naive.attention(q, k, v, positions, 1.0), atol=2e-5 if size else 3e-6
+    )
 
 
 @pytest.mark.parametrize(("n_tokens", "n_threads"), [(1, 1), (1, 3), (40, 2)])

@@ -9,7 +9,7 @@ from calls import is_int8, linear, pack_matrix, quantize_rows
 from ggjit.formats import all_formats
 
 FORMATS = pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
-INT8 = pytest.mark.parametrize("fmt", filter(is_int8, all_formats().values()), ids=lambda f: f.name)
+INTEGERS = [fmt for fmt in all_formats().values() if is_int8(fmt)]
 TOKENS = [1, 2, 3, 5, 8, 15, 16, 17, 33]
 
 
@@ -81,7 +81,7 @@ def test_more_tokens_than_a_panel(rng, fmt):
         np.testing.assert_array_equal(product.run(slice(t, t + 1)), whole[t : t + 1])
 
 
-@INT8
+@pytest.mark.parametrize("fmt", INTEGERS, ids=lambda f: f.name)
 def test_extreme_quants_do_not_saturate(rng, fmt):
     """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):

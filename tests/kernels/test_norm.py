@@ -11,7 +11,7 @@ from calls import assert_same_int8, quantize_rows, rms_norm
     ("n_tokens", "n_columns"), [(1, 1), (1, 576), (2, 16), (3, 17), (5, 45), (33, 100), (4, 2048)]
 )
 def test_rows_have_unit_mean_square_times_the_weight(rng, n_tokens, n_columns, n_threads):
-    x = (rng.normal(size=(n_tokens, n_columns)) * 10.0 ** rng.integers(-4, 4, (n_tokens, 1)))
+    x = rng.normal(size=(n_tokens, n_columns)) * 10.0 ** rng.integers(-4, 4, (n_tokens, 1))
     x, weight = x.astype(np.float32), rng.normal(size=n_columns).astype(np.float32)
     got, _ = rms_norm(x, weight, 1e-5, n_threads)
     np.testing.assert_allclose(got, naive.rms_norm(x, weight, 1e-5), rtol=1e-6)

@@ -6,9 +6,11 @@ from calls import assert_same_int8, quantize_rows
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize(("n_tokens", "n_columns"), [(1, 32), (2, 64), (3, 576), (7, 96), (33, 160)])
+@pytest.mark.parametrize(
+    ("n_tokens", "n_columns"), [(1, 32), (2, 64), (3, 576), (7, 96), (33, 160)]
+)
 def test_each_value_is_rounded_to_the_nearest_step(rng, n_tokens, n_columns, n_threads):
-    x = (rng.normal(size=(n_tokens, n_columns)) * 10.0 ** rng.integers(-6, 6, (n_tokens, 1)))
+    x = rng.normal(size=(n_tokens, n_columns)) * 10.0 ** rng.integers(-6, 6, (n_tokens, 1))
     x = x.astype(np.float32)
     got = quantize_rows(x, n_threads)
 

@@ -21,7 +21,9 @@ def test_angles_are_exact_at_any_position(n_threads):
 
 def test_magnitude_scales_both():
     plain = rope_angles(frequencies(8), [5, 6]).array
-    np.testing.assert_allclose(rope_angles(frequencies(8), [5, 6], 1.25).array, 1.25 * plain, rtol=1e-7)
+    np.testing.assert_allclose(
+        rope_angles(frequencies(8), [5, 6], 1.25).array, 1.25 * plain, rtol=1e-7
+    )
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
