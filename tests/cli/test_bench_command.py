@@ -124,6 +124,7 @@ def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
         samples = np.array(result["samples_ns"])
         assert len(samples) == len(result["samples_ts"]) == 2
         assert result["avg_ns"] == pytest.approx(samples.mean(), abs=1)
+        assert result["stddev_ns"] == pytest.approx(samples.std(ddof=1), abs=1)
         assert result["avg_ts"] == pytest.approx((1e9 * n / samples).mean(), rel=1e-6)
         assert result["stddev_ts"] == pytest.approx((1e9 * n / samples).std(ddof=1), rel=1e-4)
     share = generation["bandwidth_share"]

@@ -30,7 +30,7 @@ class Keys:
         item = next(self._typed, EOFError())
         if isinstance(item, BaseException):
             raise item
-        return item
+        return item() if callable(item) else item
 
 
 @pytest.fixture
@@ -146,6 +146,20 @@ def test_ctrl_c_twice_leaves_with_130_once_with_0(person):
     assert loop_of(model).run(Keys("hi", KeyboardInterrupt())) == 0
     model.executor.fail = KeyboardInterrupt()
     assert loop_of(model).run(Keys("hi", KeyboardInterrupt())) == 130
+
+
+def test_ctrl_c_after_another_message_leaves_with_0(person):
+    model = fake_model("hello")
+    loop = loop_of(model)
+    model.executor.fail = KeyboardInterrupt()
+
+    def again():
+        model.executor.fail = None
+        return "again"
+
+    keys = Keys("hi", again, KeyboardInterrupt())
+    assert loop.run(keys) == 0
+    assert [m["content"] for m in loop.conversation.messages] == ["again", "hello"]
 
 
 def test_a_full_context_is_said_and_nothing_is_lost(person, capsys):

@@ -18,8 +18,9 @@ def start(model_file):
 
     def start(pause_s, *args, **options):
         command = [*FAKE, str(pause_s), *args, "-m", model_file]
-        pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen(command, **(pipe | options)))
+        buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        pipe = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        processes.append(subprocess.Popen(command, env=buffered, **(pipe | options)))
         return processes[-1]
 
     yield start

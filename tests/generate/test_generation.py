@@ -199,6 +199,7 @@ def test_a_conversation_is_not_computed_twice():
 def test_two_replies_at_once_do_not_disturb_each_other():
     model = fake_model(rambling)
     expected = [text_of(fake_model(rambling).generate(p, max_tokens=8, **GREEDY)) for p in "xy"]
+    text_of(model.generate("z", max_tokens=1))  # leaves a session for one of them
     a, b = (model.generate(p, max_tokens=8, **GREEDY) for p in "xy")
     pieces = list(zip(a, b, strict=True))
     assert ["".join(side) for side in zip(*pieces, strict=True)] == expected

@@ -68,6 +68,25 @@ def test_draws_follow_the_distribution():
     np.testing.assert_allclose(counts / n, [0.5, 0.3, 0.15, 0.05], atol=0.012)
 
 
+def test_temperature_flattens_the_draws():
+    logits = np.log(np.array([0.8, 0.2], np.float32))
+    sampler = Sampler(SamplingOptions(**{**EVERYTHING, "temperature": 2.0}, seed=1), 2)
+    share = np.mean([sampler.sample(logits) for _ in range(5000)])
+    assert share == pytest.approx(0.2**0.5 / (0.2**0.5 + 0.8**0.5), abs=0.02)
+
+
+def test_where_the_sums_end_exactly():
+    logits = np.zeros(4, np.float32)  # a quarter each
+
+    def n_kept(**changes):
+        sampler = Sampler(SamplingOptions(**{**EVERYTHING, **changes}), 4)
+        return len(sampler.candidates(logits).ids)
+
+    assert n_kept(top_p=0.5) == 2  # half is reached
+    assert n_kept(typical_p=0.5) == 3  # half is not yet exceeded
+    assert n_kept(min_p=1.0) == 4
+
+
 def test_a_seed_repeats_and_no_seed_does_not():
     logits = np.random.default_rng(0).normal(size=500).astype(np.float32)
 

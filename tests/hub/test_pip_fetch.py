@@ -95,7 +95,7 @@ def test_an_interrupt_ends_pip_and_leaves_nothing(cache, index, tiny, monkeypatc
     monkeypatch.setattr(pip_fetch.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch(tiny)
-    assert started[0].poll() is not None
+    assert started[0].poll() not in (None, 0)  # killed, not waited for
     assert left_behind(cache) == []
 
 
