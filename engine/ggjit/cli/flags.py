@@ -177,15 +177,15 @@ def timings(reply: Generation) -> str:
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of `command` that is a dataclass by one option per field."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {}
     parameters = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        if group := groups.get(name):
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        if is_dataclass(parameter.annotation):
+            group = groups[name] = parameter.annotation
             types = get_type_hints(group, include_extras=True)
             parameters += [_parameter(f.name, f.default, types[f.name]) for f in fields(group)]
         else:
-            parameters.append(_parameter(name, parameter.default, hints[name]))
+            parameters.append(_parameter(name, parameter.default, parameter.annotation))
 
     @functools.wraps(command)
     def flat(**values: Any) -> None:
