@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -64,11 +64,15 @@ def write(name: str, code: bytes) -> None:
     try:
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, part = tempfile.mkstemp(dir=folder(), prefix=f".{name}.")
+    except OSError:
+        return
+    try:
         with os.fdopen(handle, "wb") as f:
             f.write(hashlib.sha256(code).digest() + code)
         os.replace(part, folder() / name)
     except OSError:
-        return
+        with suppress(OSError):
+            os.unlink(part)
 
 
 @contextmanager
@@ -83,5 +87,6 @@ def locked() -> Iterator[None]:
         yield
         return
     with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
