@@ -21,12 +21,14 @@ DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
 def load(
     path: str | Path, *, threads: int | None = None, context: int | None = None,
-    backend: Backend = "cpu", vocab_only: bool = False, progress: Progress | None = None,
+    backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16, progress: Progress | None = None,
 ) -> Model:
     """Open a GGUF file (any shard of a split one) and make it ready.
 
     `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
-    `threads` defaults to the physical cores this process may use.
+    `threads` defaults to the physical cores this process may use. `activations` is the number of
+    bits (8 or 16) that they are rounded to before quantized weights: 16 is as exact as float32,
+    8 is faster on prompts.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
@@ -39,7 +41,8 @@ def load(
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
         )
-    executor = _executor(graph, context_length(file, context), backend, threads, progress)
+    n_context = context_length(file, context)
+    executor = _executor(graph, n_context, backend, threads, activations, progress)
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
 
@@ -55,14 +58,17 @@ def context_length(file: GGUFFile, wanted: int | None) -> int:
 
 
 def _executor(
-    graph: Graph, n_context: int, backend: Backend, threads: int | None, progress: Progress | None
+    graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
+    progress: Progress | None,
 ) -> Executor:
     if threads is not None and not 1 <= threads <= 1024:
         raise ValueError(f"threads is {threads}, expected between 1 and 1024")
+    if activations not in (8, 16):
+        raise ValueError(f"activations is {activations}, expected 8 or 16")
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
 
-        return CPUExecutor(graph, n_context, threads, progress)
+        return CPUExecutor(graph, n_context, threads, progress, activations)
     if backend == "reference":
         from .backends.reference import ReferenceExecutor
 

@@ -1,4 +1,4 @@
-"""The int8 matrix product on AMX tiles: 16 tokens by 16 rows, 32 columns a step.
+"""The integer matrix product on AMX tiles: 16 tokens by 16 rows, 32 columns a step.
 
 Integer dots are exact and floats are summed in the order of `linear_int8`, so the results are
 those of the other targets, bit for bit. The matrix is unpacked to signed bytes once per panel of
@@ -14,8 +14,8 @@ from numba import int8, int64
 from ..formats import Format, IntLanes
 from ..jit import Kernel, device, kernel
 from ..simd.amx import configure, dot_tiles, load_tile, release, store_tile
-from ..simd.ops import add, fma, load, load_each, mul, splat, splat_each, store, store_each, sub
-from ..simd.ops import to_f32, zeros
+from ..simd.ops import add, fma, load, load_each, mul, shift_left, splat, splat_each, store
+from ..simd.ops import store_each, sub, to_f32, zeros
 from ..simd.types import f32x16, i32x16, tile, u8x64
 from .threads import share
 from .tiles import META, tile_of
@@ -23,18 +23,18 @@ from .tiles import META, tile_of
 TOKENS = 16
 FEW = 6  # tokens below which tiles do not pay
 PANEL = 128
-CONFIG, SUMS, QUANTS = 0, 64, 64 + 2 * 1024  # offsets in scratch
+CONFIG, DOTS, QUANTS = 0, 64, 64 + 4 * 1024  # offsets in scratch
 
 
 def scratch_bytes(n_columns: int) -> int:
-    """Bytes each thread needs: the configuration, two tiles of sums, 16 rows of signed bytes."""
+    """Bytes each thread needs: the configuration, four tiles of dots, 16 rows of signed bytes."""
     return QUANTS + 16 * n_columns
 
 
-def linear_amx(fmt: Format) -> Kernel:
-    """Return the kernel of a format."""
+def linear_amx(fmt: Format, wide: bool) -> Kernel:
+    """Return the kernel of a format; `wide`: for 16-bit activations."""
     assert isinstance(fmt.lanes, IntLanes)
-    one, many = tile_of(fmt.lanes, fmt.n_bytes, 1), rows_by_tokens(fmt.lanes, fmt.n_bytes)
+    one, many = tile_of(fmt.lanes, fmt.n_bytes, 1, wide), rows_by_tokens(fmt.lanes, fmt.n_bytes, wide)
     unpack = unpacker(fmt.lanes, fmt.n_bytes)
     group_bytes = 16 * fmt.n_bytes
 
@@ -64,19 +64,19 @@ def linear_amx(fmt: Format) -> Kernel:
                     many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride)
         release()
 
-    return kernel(linear, f"linear_{fmt.name}")
+    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}")
 
 
 @device
 def set_up(config):  # type: ignore[no-untyped-def]
-    """Tiles 0, 1: sums; 2, 3: 16 tokens by 32 bytes; 4, 5: 8 x 4 columns of 16 rows."""
+    """Tiles 0 to 3: dots; 4, 5: 16 tokens by 32 bytes; 6, 7: 8 x 4 columns of 16 rows."""
     store(config, zeros(u8x64))
     store(config, int8(1))
-    for i in range(6):
+    for i in range(8):
         n_bytes, n_rows = 64, 16
-        if i == 2 or i == 3:
+        if i == 4 or i == 5:
             n_bytes = 32
-        if i >= 4:
+        if i >= 6:
             n_rows = 8
         store(config + 16 + 2 * i, int8(n_bytes))
         store(config + 48 + i, int8(n_rows))
@@ -97,42 +97,56 @@ def unpacker(lanes: IntLanes, n_bytes: int) -> Any:
     return unpack
 
 
-def rows_by_tokens(lanes: IntLanes, n_bytes: int) -> Any:
+def dots_in(high: int, low: int, a: int, b: int, wide: bool) -> Any:
+    """Return the device function for one block's dots, in tile registers of its own."""
+
+    @device
+    def issue(x, low_bytes, step, quants, dots):  # type: ignore[no-untyped-def]
+        load_tile(b, quants, 64)
+        load_tile(a, x, step)
+        dot_tiles(high, a, b)
+        store_tile(high, dots, 64)
+        if wide:
+            load_tile(a, x + low_bytes, step)
+            dot_tiles(low, a, b)
+            store_tile(low, dots + 1024, 64)
+
+    return issue
+
+
+def rows_by_tokens(lanes: IntLanes, n_bytes: int, wide: bool) -> Any:
     """Return the device function for 16 rows by 16 tokens, of which n are stored."""
     floats, ints = tile(f32x16, TOKENS), tile(i32x16, TOKENS)
     scale, minimum = lanes.scale, lanes.minimum or lanes.scale
     has_minimum, group_bytes = lanes.minimum is not None, 16 * n_bytes
 
+    issue_even, issue_odd = dots_in(0, 1, 4, 6, wide), dots_in(2, 3, 5, 7, wide)
+
     @device
     def accumulate(acc, dots, w, scales, sums):  # type: ignore[no-untyped-def]
         by = mul(splat_each(floats, scales, 4), scale(w))
-        acc = fma(to_f32(load(ints, dots)), by, acc)
+        whole = load(ints, dots)
+        if wide:
+            whole = add(shift_left(whole, 8), load(ints, dots + 1024))
+        acc = fma(to_f32(whole), by, acc)
         if has_minimum:
             acc = fma(splat_each(floats, sums, 4), minimum(w), acc)
         return acc
 
     @device
     def many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        step, meta_step = 32 * n_blocks, META * n_tokens
+        low = 32 * n_blocks
+        step, meta_step = 2 * low if wide else low, META * n_tokens
         x += t * step
         scales, sums = meta + 4 * t, meta + 4 * t + 4 * n_tokens
-        quants, even, odd = own + QUANTS, own + SUMS, own + SUMS + 1024
+        quants, even, odd = own + QUANTS, own + DOTS, own + DOTS + 2048
         acc = zeros(floats)
-        load_tile(2, x, step)
-        load_tile(4, quants, 64)
-        dot_tiles(0, 2, 4)
-        store_tile(0, even, 64)
-        for i in range(0, n_blocks - 1, 2):  # the sums of a block are read while the next is made
-            load_tile(3, x + 32 * i + 32, step)
-            load_tile(5, quants + 512 * i + 512, 64)
-            dot_tiles(1, 3, 5)
-            store_tile(1, odd, 64)
+        issue_even(x, low, step, quants, even)
+        for i in range(0, n_blocks - 1, 2):  # the dots of a block are read while the next are made
+            issue_odd(x + 32 * i + 32, low, step, quants + 512 * i + 512, odd)
             acc = accumulate(acc, even, w, scales, sums)
             if i + 2 < n_blocks:
-                load_tile(2, x + 32 * i + 64, step)
-                load_tile(4, quants + 512 * i + 1024, 64)
-                dot_tiles(0, 2, 4)
-                store_tile(0, even, 64)
+                issue_even(x + 32 * i + 64, low, step, quants + 512 * i + 1024, even)
             acc = accumulate(acc, odd, w + group_bytes, scales + meta_step, sums + meta_step)
             w += 2 * group_bytes
             scales += 2 * meta_step
@@ -147,7 +161,7 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int) -> Any:
                 acc = add(acc, load_each(floats, residual + at, stride))
             store_each(out + at, stride, acc)
         else:
-            store_some(acc, own + SUMS, residual, out, at, stride, n)
+            store_some(acc, own + DOTS, residual, out, at, stride, n)
 
     @device
     def store_some(acc, own, residual, out, at, stride, n):  # type: ignore[no-untyped-def]

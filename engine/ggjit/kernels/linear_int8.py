@@ -1,8 +1,9 @@
-"""Matrix times int8 activations, for every format with integer lanes.
+"""Matrix times 8- or 16-bit activations, for every format with integer lanes.
 
 out[t, r] = sum over blocks of scale[r] * dot(quants[r], x[t]) * x_scale[t] (+ minimum), then bias
 and residual. Each (token, row) is summed block by block in one order, whatever tile computes it.
-Activations are as `quantize` leaves them: int8 rows, and the scales and sums in `meta` (tiles.py).
+Activations are as `quantize` leaves them: rows of bytes, and their scales and sums in `meta`
+(tiles.py). 16-bit activations are two rows of bytes and cost a second integer dot.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from .tiles import PANEL, n_tile, tile_of
 
 
 @cache
-def linear_int8(fmt: Format) -> Kernel:
-    """Return the kernel of a format."""
-    return linear_amx.linear_amx(fmt) if uses_amx() else linear_tiles(fmt)
+def linear_int8(fmt: Format, wide: bool) -> Kernel:
+    """Return the kernel of a format; `wide`: for 16-bit activations."""
+    return linear_amx.linear_amx(fmt, wide) if uses_amx() else linear_tiles(fmt, wide)
 
 
 def uses_amx() -> bool:
@@ -35,11 +36,11 @@ def scratch_bytes(n_columns: int) -> int:
     return linear_amx.scratch_bytes(n_columns) if uses_amx() else 0
 
 
-def linear_tiles(fmt: Format) -> Kernel:
+def linear_tiles(fmt: Format, wide: bool) -> Kernel:
     """Return the kernel that works in vector registers."""
     assert isinstance(fmt.lanes, IntLanes)
-    wide = n_tile()
-    many, one = tile_of(fmt.lanes, fmt.n_bytes, wide), tile_of(fmt.lanes, fmt.n_bytes, 1)
+    size = n_tile()
+    many, one = (tile_of(fmt.lanes, fmt.n_bytes, n, wide) for n in (size, 1))
     group_bytes = 16 * fmt.n_bytes
 
     def linear(
@@ -55,11 +56,11 @@ def linear_tiles(fmt: Format) -> Kernel:
             for g in range(first, last):
                 w = weights + g * n_blocks * group_bytes
                 t = panel
-                while t + wide <= end:
+                while t + size <= end:
                     many(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
-                    t += wide
+                    t += size
                 while t < end:
                     one(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
                     t += 1
 
-    return kernel(linear, f"linear_{fmt.name}")
+    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}")

@@ -13,8 +13,8 @@ from .threads import share
 
 @kernel
 def rms_norm(
-    x: int, weight: int, eps: float, out: int, stride: int, n_columns: int, q: int, meta: int,
-    count: int, thread: int, n_threads: int,
+    x: int, weight: int, eps: float, out: int, stride: int, n_columns: int, q: int, low: int,
+    meta: int, count: int, thread: int, n_threads: int,
 ) -> None:
     """out = x / sqrt(mean(x**2) + eps) * weight. Rows are padded with zeros to 16 columns."""
     n_tokens = load(int64, count)
@@ -29,4 +29,5 @@ def rms_norm(
         for i in range(0, 4 * n_columns, 64):
             store(to + i, mul(mul(load(f32x16, row + i), by), load(f32x16, weight + i)))
         if q != 0:
-            quantize_columns(to, q + t * n_columns, meta + 4 * t, n_columns, n_tokens)
+            row = q + t * (n_columns + low)
+            quantize_columns(to, row, low, meta + 4 * t, n_columns, n_tokens)

@@ -13,7 +13,7 @@ from ..simd.ops import add, fma, load, load_each, mul, prefetch, shift_left, spl
 from ..simd.ops import sub, to_f32, zeros
 from ..simd.types import f32x16, i32x16, tile
 
-# Beside int8 activations lies what the product needs of every 32 columns of every token: scale,
+# Beside quantized activations lies what the product needs of every 32 columns of every token: scale,
 # scale * sum of quants, sum of quants (int32), as [block, 3, token], so that one block's scales of
 # neighbouring tokens are neighbours.
 META = 12  # bytes per block and token
@@ -26,8 +26,8 @@ def n_tile() -> int:
 
 
 @cache
-def tile_of(lanes: IntLanes, n_bytes: int, n: int) -> Any:
-    """Return the device function that computes 16 rows by `n` tokens."""
+def tile_of(lanes: IntLanes, n_bytes: int, n: int, wide: bool) -> Any:
+    """Return the device function that computes 16 rows by `n` tokens; `wide`: of 16 bits."""
     floats, ints = tile(f32x16, n), tile(i32x16, n)
     quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
     has_minimum, shifted, shift = lanes.minimum is not None, lanes.shift is not None, lanes.shift or 0
@@ -35,16 +35,20 @@ def tile_of(lanes: IntLanes, n_bytes: int, n: int) -> Any:
 
     @device
     def rows_by_tokens(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        step = 32 * n_blocks
+        low = 32 * n_blocks  # from a row's high bytes to its low ones
+        step = 2 * low if wide else low
         x += t * step
         scales = meta + 4 * t
         scaled_sums, sums = scales + 4 * n_tokens, scales + 8 * n_tokens
         acc = zeros(floats)
         for _ in range(n_blocks):
+            q = quants(w)
             dots = zeros(ints)
+            if wide:
+                dots = shift_left(dot(dots, q, x, step), 8)
             if shifted:
                 dots = sub(dots, shift_left(splat_each(ints, sums, 4), shift))
-            dots = dot(dots, quants(w), x, step)
+            dots = dot(dots, q, x + low if wide else x, step)
             by = mul(splat_each(floats, scales, 4), scale(w))
             acc = fma(to_f32(dots), by, acc)
             if has_minimum:

@@ -306,6 +306,13 @@ def shift_left(b: Builder, kinds: Any, value: Value, n: Value) -> Value:
     return each(b, kinds[:1], [value], lambda v: b.shl(v, by))
 
 
+@op(lambda value, n: value)
+def shift_right(b: Builder, kinds: Any, value: Value, n: Value) -> Value:
+    """Shift every int32 right by `n` bits, keeping its sign."""
+    by = splatted(b, i32x16, b.trunc(n, I32) if n.type != I32 else n)
+    return each(b, kinds[:1], [value], lambda v: b.ashr(v, by))
+
+
 @op(lambda value: value)
 def low_nibbles(b: Builder, kinds: Any, value: Value) -> Value:
     """Return the low four bits of every byte."""

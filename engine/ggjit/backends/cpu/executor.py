@@ -22,6 +22,7 @@ from .weights import PackedWeights
 
 N_ROWS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
+ACTIVATIONS = 16  # bits
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class LoadTimes:
 
 
 class CPUExecutor:
-    """Runs a graph on the CPU."""
+    """Runs a graph on the CPU, with activations of 8 or 16 bits before integer weights."""
 
     def __init__(
         self, graph: Graph, n_context: int, n_threads: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | None = None, activations: int = ACTIVATIONS,
     ) -> None:
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
@@ -47,8 +48,8 @@ class CPUExecutor:
         packed = perf_counter()
         self._batch = Batch(N_ROWS, N_SELECTED)
         self._layout = CacheLayout(ops, n_context)
-        wants_int8 = {op.x for op in ops if isinstance(op, Linear) and is_int8(op)}
-        self._storage = plan(ops, wants_int8, N_ROWS, N_SELECTED)
+        quantized = {op.x for op in ops if isinstance(op, Linear) and is_int8(op)}
+        self._storage = plan(ops, quantized, N_ROWS, N_SELECTED, activations == 16)
         self._lowering = Lowering(
             self._storage, self._weights, self._batch, self._layout, N_ROWS, self.n_threads
         )

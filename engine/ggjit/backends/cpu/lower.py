@@ -89,7 +89,7 @@ class Lowering:
             q = self.storage.quantized[op.x]
             x = {"x": address(q.q), "meta": address(q.meta)}
             scratch = self._scratch_of(scratch_bytes(n_columns))
-            yield self._step(op, linear_int8(fmt), **operands, **x, **scratch)
+            yield self._step(op, linear_int8(fmt, q.low != 0), **operands, **x, **scratch)
         else:
             yield self._step(op, linear_float(fmt), **operands, **self._rows("x", op.x, "x_stride"))
         yield from self._quantize(op.out)
@@ -185,8 +185,8 @@ class Lowering:
         """Return where the int8 form goes; zeros if nothing wants it."""
         quantized = self.storage.quantized.get(buffer) if buffer else None
         if quantized is None:
-            return {name: 0, "meta": 0}
-        return {name: address(quantized.q), "meta": address(quantized.meta)}
+            return {name: 0, "low": 0, "meta": 0}
+        return {name: address(quantized.q), "low": quantized.low, "meta": address(quantized.meta)}
 
     def _scratch_of(self, n_bytes: int) -> dict[str, float]:
         """Return memory that is each thread's own, valid within a step."""

@@ -28,22 +28,25 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """Int8 rows and their meta records."""
+    """Rows of bytes, one row a token or two (16-bit), and their scales and sums."""
 
     q: npt.NDArray[Any]
     meta: npt.NDArray[Any]
+    low: int  # from a token's high bytes to its low ones; 0 for 8-bit
 
 
 @dataclass
 class Storage:
-    """Rows of every buffer, and the int8 form of those that int8 products read."""
+    """Rows of every buffer, and the integer form of those that integer products read."""
 
     rows: dict[Buffer, Rows] = field(default_factory=dict)
     quantized: dict[Buffer, Quantized] = field(default_factory=dict)
 
 
-def plan(ops: list[Op], wants_int8: set[Buffer], n_rows: int, n_selected: int) -> Storage:
-    """Give every buffer storage; buffers of one width share it when their lives do not overlap.
+def plan(
+    ops: list[Op], quantized: set[Buffer], n_rows: int, n_selected: int, wide: bool
+) -> Storage:
+    """Give every buffer storage, those in `quantized` an integer form (`wide`: 16-bit); buffers of one width share it when their lives do not overlap.
 
     A matrix product may write over its residual and a rotation over its input: each element is
     read by who writes it.
@@ -57,8 +60,8 @@ def plan(ops: list[Op], wants_int8: set[Buffer], n_rows: int, n_selected: int) -
             storage.rows[op.out] = storage.rows[over]
         else:
             storage.rows[op.out] = free_rows.take(key) or _new_rows(*key)
-        if op.out in wants_int8:
-            storage.quantized[op.out] = free_q.take(key) or _new_quantized(*key)
+        if op.out in quantized:
+            storage.quantized[op.out] = free_q.take(key) or _new_quantized(*key, wide)
         for b in {b for b in op.inputs() if last[b] == i}:
             of = (b.width, n_selected if b.selected else n_rows)
             if storage.rows[b] is not storage.rows[op.out]:
@@ -93,6 +96,7 @@ def _new_rows(width: int, n_rows: int) -> Rows:
     return Rows(aligned(n_rows * padded, np.float32).reshape(n_rows, padded), 4 * padded)
 
 
-def _new_quantized(width: int, n_rows: int) -> Quantized:
-    n_blocks = width // 32
-    return Quantized(aligned(n_rows * width, np.int8), aligned(n_rows * n_blocks * META, np.uint8))
+def _new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
+    n_blocks, n_parts = width // 32, 2 if wide else 1
+    q = aligned(n_rows * n_parts * width, np.int8)
+    return Quantized(q, aligned(n_rows * n_blocks * META, np.uint8), width if wide else 0)
