@@ -88,7 +88,7 @@ def test_int8_operations_of_a_prompt():
 @pytest.fixture
 def bench(ggjit_command, fake_load, model_file, monkeypatch):
     measured = Machine(bandwidth=40e9, int8_peak=1e12)
-    monkeypatch.setattr(bench_measure, "measure_machine", lambda n_threads: measured)
+    monkeypatch.setattr(bench_measure, "measure_machine", lambda executor: measured)
     monkeypatch.setattr(bench_report, "cpu_name", lambda: 'A "fast" CPU')
     model = fake_model(rambling)
     model.file.metadata = {

@@ -75,7 +75,7 @@ def bench(
                 )
             with loaded:
                 show_status("measuring the machine")
-                machine = measure_machine(getattr(loaded.executor, "n_threads", 1))
+                machine = measure_machine(loaded.executor)
                 for test in tests:
                     result = measure(loaded.executor, test, repetitions, not no_warmup, show_status)
                     show_status("")

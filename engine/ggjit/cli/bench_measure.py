@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from time import gmtime, perf_counter_ns, strftime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +29,6 @@ class Machine:
 
     bandwidth: float
     int8_peak: float
-
-
-class MeasureMachine(Protocol):
-    """Measures the machine with so many threads; None where it cannot."""
-
-    def __call__(self, n_threads: int) -> Machine | None: ...
 
 
 @dataclass(frozen=True)
@@ -133,10 +127,15 @@ def _n_weights(tensor: Tensor) -> int:
     return tensor.n_elements if is_quantized_matrix else 0
 
 
-def measure_machine(n_threads: int) -> Machine | None:
-    """Measure this machine, where the CPU backend knows how."""
-    try:
-        from ggjit.backends.cpu import machine  # type: ignore[attr-defined]
-    except ImportError:
+def measure_machine(executor: Any) -> Machine | None:
+    """Measure what bounds `executor`: its threads, memory of the size of its weights.
+
+    None where the backend is not bound by these.
+    """
+    if not hasattr(executor, "weight_bytes"):
         return None
-    return Machine(machine.measure_bandwidth(n_threads), machine.measure_int8_peak(n_threads))
+    from ggjit.backends.cpu.machine import measure_bandwidth, measure_int8_peak
+
+    n_threads = executor.n_threads
+    bandwidth = measure_bandwidth(n_threads, executor.weight_bytes)
+    return Machine(bandwidth, measure_int8_peak(n_threads))
