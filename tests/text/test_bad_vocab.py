@@ -78,6 +78,7 @@ BAD_SPM: dict[str, tuple[dict[str, Any], str]] = {
     "byte <0x-1>": ({"tokens": _token(10, "<0x-1>", spm_metadata)}, r"tokens\[10\]: a byte is"),
     "byte <0x1_0>": ({"tokens": _token(10, "<0x1_0>", spm_metadata)}, r"tokens\[10\]: a byte is"),
     "byte <0xＡＡ>": ({"tokens": _token(10, "<0xＡＡ>", spm_metadata)}, r"tokens\[10\]: a byte is"),
+    "byte <0x41>x": ({"tokens": _token(10, "<0x41>x", spm_metadata)}, r"tokens\[10\]: a byte is"),
     "byte twice": ({"tokens": _token(10, "<0xaa>", spm_metadata)}, "is the same byte as token"),
 }
 

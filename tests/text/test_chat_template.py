@@ -15,6 +15,7 @@ from tiny_vocab import bpe_metadata, spm_metadata
 
 from ggjit.gguf import GGUFError, GGUFFile
 from ggjit.text import ChatTemplate, Tokenizer
+from ggjit.text.user_text import UserText
 
 TURNS = "{% for m in messages %}<|bos|>{{ m.role }}:{{ m.content }}<|end|>{% endfor %}"
 USER = [{"role": "user", "content": "hello"}]
@@ -182,6 +183,11 @@ def test_tokens_made_from_pieces(tokenizer: Tokenizer, source: str, contents: li
     ids = made.encode(messages)
     assert n_control(tokenizer, ids) == 0
     assert tokenizer.decode(ids) == made.render(messages)
+
+
+def test_tokens_that_overlap_themselves() -> None:
+    assert "aba" not in UserText(["aba"]).marked("ababababa")
+    assert UserText(["aba"]).marked({"a": ("b", 1)}) == {"a": ["b", 1]}
 
 
 def test_tools_names_and_variables_are_text_too(tokenizer: Tokenizer) -> None:

@@ -42,7 +42,8 @@ EXPENSIVE = {
     "a power": "{{ 9 ** (9 ** 9) }}",
     "products": "{% set n = namespace(x=9) %}{% for i in range(99) %}{% set n.x = n.x * n.x %}"
     "{% endfor %}",
-    "nested loops": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+    "nested loops": "{% set r = range(99999) %}{% for i in r %}{% for j in r %}{% endfor %}"
+    "{% endfor %}",
     "output": "{% for i in range(99999) %}{{ 'x' * 999 }}{% endfor %}",
     "center": "{{ 'a'|center(10**9) }}",
     "ljust": "{{ 'a'.ljust(10**9) }}",

@@ -54,6 +54,13 @@ def test_control_tokens_are_text_unless_asked_for(bpe: Tokenizer) -> None:
     assert bpe.decode(plain) == text
 
 
+def test_a_control_token_of_one_character_is_text(tmp_path: Path) -> None:
+    types = bpe_metadata()["token_type"]
+    types[bpe_metadata()["tokens"].index("x")] = CONTROL
+    tokenizer = tiny_vocab.tokenizer(tmp_path / "x.gguf", bpe_metadata(token_type=types))
+    assert tokenizer.special_tokens.split("axb", control=True) == ["axb"]
+
+
 def test_user_defined_tokens_are_always_recognised(bpe: Tokenizer) -> None:
     for special in (False, True):
         assert pieces(bpe, bpe.encode("<think>hello", special=special)) == ["<think>", "hello"]

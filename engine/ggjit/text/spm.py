@@ -35,9 +35,11 @@ class SentencePiece:
     def __init__(self, file: GGUFFile, vocab: Vocab) -> None:
         _check_byte_tokens(vocab)
         self._n_vocab = len(vocab.tokens)
-        self._processor = SentencePieceProcessor(
-            model_proto=_model(vocab, read_scores(file, self._n_vocab))
-        )
+        model = _model(vocab, read_scores(file, self._n_vocab))
+        try:
+            self._processor = SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise vocab.error("tokens", f"sentencepiece does not take them: {error}") from error
         self._unknown = vocab.special_ids.get("unk")
 
     def encode(self, text: str) -> list[int]:

@@ -1,7 +1,7 @@
 """Keeping a user's text from turning into special tokens on its way through a chat template.
 
 A marker that occurs in no text is put inside every control token that a user spells; after
-rendering, only the template's own control tokens match, and the markers are taken out again.
+rendering, only the template's own control tokens match, and all markers are taken out again.
 Not covered: templates that add the first character of a control token themselves, or turn text
 around.
 """
@@ -34,15 +34,13 @@ class UserText:
         return _mapped(value, self._cut_starts)
 
     def _broken(self, text: str) -> str:
-        text = text.replace(MARKER, "")
         for token in self._control:
             while token in text:  # again where two overlap
                 text = text.replace(token, token[0] + MARKER + token[1:])
         return text
 
     def _cut_starts(self, text: str) -> str:
-        text = self._broken(text).replace(MARKER, "")
-        return "".join(c + MARKER if c in self._starts else c for c in text)
+        return "".join(c + MARKER if c in self._starts else c for c in self._broken(text))
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
