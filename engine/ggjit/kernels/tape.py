@@ -3,7 +3,8 @@
 from numba import int64
 
 from ..jit import device, kernel
-from ..simd.atomics import atomic_add, atomic_load, atomic_store, atomic_swap, call_kernel, pause
+from ..simd.atomics import atomic_add, atomic_load, atomic_store, atomic_swap, call_kernel
+from ..simd.atomics import give_way, pause
 from ..simd.ops import load, store
 
 STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
@@ -11,6 +12,7 @@ STEP = 24  # bytes of a step: kernel address, operands address, whether a barrie
 # Control block, one cache line each: a count of the threads at the barrier, the barrier's
 # generation, the number of the job, and from WORKERS on per worker whether it is parked.
 ARRIVED, GENERATION, JOB, WORKERS, LINE = 0, 64, 128, 192, 64
+PATIENCE = 4000  # pauses at a barrier before giving way to other threads: about 0.1 ms
 SPINS = 40_000  # pauses before a worker parks: about a millisecond
 
 
@@ -22,8 +24,12 @@ def meet(control, n_threads):  # type: ignore[no-untyped-def]
         atomic_store(control + ARRIVED, int64(0))
         atomic_store(control + GENERATION, generation + 1)
     else:
+        waited = 0
         while atomic_load(control + GENERATION) == generation:
             pause()
+            waited += 1
+            if waited >= PATIENCE:  # the others may be waiting for this core
+                give_way()
 
 
 @device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -41,6 +42,13 @@ def pause(b: Builder, kinds: Any) -> None:
     """Tell the core that it is waiting in a loop."""
     if llvm.get_default_triple().startswith("x86_64"):
         call(b, "llvm.x86.sse2.pause", ir.VoidType(), [])
+
+
+@op(lambda: types.void)
+def give_way(b: Builder, kinds: Any) -> None:
+    """Let another thread have this core, where the system has a call for it."""
+    if sys.platform != "win32":
+        call(b, "sched_yield", I32, [])
 
 
 @op(lambda address, operands, thread, n_threads: types.void)
