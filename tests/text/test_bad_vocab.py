@@ -66,6 +66,8 @@ BAD_BPE: dict[str, tuple[dict[str, Any], str]] = {
     "a merge with nothing": ({"merges": [*MERGES, "h "]}, r"merges\[10\]: must be two tokens"),
     "a merge of three": ({"merges": [*MERGES, "h e l"]}, r"needs 'e l', which is not a token"),
     "an unknown side": ({"merges": [*MERGES, "hx e"]}, "'hx e' needs 'hx', which is not"),
+    "a long result": ({"merges": [*MERGES, f"{'h' * 99} e"]}, "which is not a token"),
+    "a result longer than any token": ({"merges": ["<|end|><think> hello"]}, "is not a token"),
     "an unknown result": ({"merges": [*MERGES, "e h"]}, "'e h' needs 'eh', which is not"),
 }
 
@@ -118,6 +120,7 @@ def test_odd_but_accepted(tmp_path: Path) -> None:
         bpe_metadata(merges=[]),
         spm_metadata(scores=spm_metadata()["scores"].astype(np.int32)),
         spm_metadata(token_type=None),
+        spm_metadata(tokens=_token(259 + 11, "\0", spm_metadata)),
     ]
     for i, metadata in enumerate(accepted):
         tokenizer = tiny_vocab.tokenizer(tmp_path / f"{i}.gguf", metadata)

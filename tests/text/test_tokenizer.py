@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_vocab
-from tiny_vocab import CONTROL, NORMAL, bpe_metadata, spm_metadata
+from tiny_vocab import BYTE, CONTROL, NORMAL, bpe_metadata, spm_metadata
 
 from ggjit.text import Tokenizer
 
@@ -160,6 +160,17 @@ def test_decode_refuses_ids_outside_the_vocabulary(bpe: Tokenizer) -> None:
 
 def test_unused_tokens_are_no_text(bpe: Tokenizer) -> None:
     assert bpe.decode([bpe.vocab.ids["[UNUSED]"]]) == ""
+
+
+def test_byte_tokens_of_a_bpe(tmp_path: Path) -> None:
+    base = bpe_metadata()
+    tokens = [*base["tokens"], "<0xC3>", "<0xZZ>"]
+    types = np.append(base["token_type"], [BYTE, BYTE]).astype(np.int32)
+    metadata = bpe_metadata(tokens=tokens, token_type=types)
+    tokenizer = tiny_vocab.tokenizer(tmp_path / "bytes.gguf", metadata)
+    n = len(tokens)
+    assert tokenizer.decode([n - 2, tokenizer.vocab.ids["©"]]) == "é"
+    assert tokenizer.decode([n - 1]) == "<0xZZ>"
 
 
 def test_phi3_takes_the_space_after_a_special_token(tmp_path: Path) -> None:

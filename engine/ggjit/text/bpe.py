@@ -77,12 +77,18 @@ def _merger(file: GGUFFile, vocab: Vocab, ignore_merges: bool) -> BPE:
     merges = file.get(KEY + "merges", list)
     pairs = [tuple(merge.split(" ", 1)) for merge in merges]
     try:
+        if _longest(merges) > _longest(vocab.tokens) + 1:
+            raise ValueError("a merge makes more than any token, which the library panics over")
         return BPE(vocab=vocab.ids, merges=pairs, ignore_merges=ignore_merges)
     except Exception:
         # The library checks them in half the time that it takes here, but does not say which.
         for i, merge in enumerate(merges):
             _check_merge(vocab, i, merge)
         raise
+
+
+def _longest(texts: list[str]) -> int:
+    return max(map(len, map(str.encode, texts)), default=0)
 
 
 def _check_merge(vocab: Vocab, i: int, merge: str) -> None:

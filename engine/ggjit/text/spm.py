@@ -7,7 +7,6 @@ Source: sentencepiece `src/sentencepiece_model.proto` for the field numbers.
 
 from __future__ import annotations
 
-import re
 import struct
 
 import numpy as np
@@ -15,10 +14,9 @@ from sentencepiece import SentencePieceProcessor
 
 from ggjit.gguf import GGUFFile, quoted
 
-from .vocab import TokenType, Vocab, read_scores
+from .vocab import TokenType, Vocab, byte_value, read_scores
 
 SPACE = "\u2581"
-BYTE_TOKEN = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 # SentencePiece.Type has the numbers of TokenType; field numbers and wire types as in the .proto.
 PIECE, SCORE, TYPE = b"\x0a", b"\x15", b"\x18"
@@ -26,7 +24,8 @@ MODEL_PIECES, MODEL_TRAINER, MODEL_NORMALIZER = b"\x0a", b"\x12", b"\x1a"
 TRAINER_BPE = b"\x18\x02"  # model_type = BPE
 TRAINER_BYTE_FALLBACK = b"\x98\x02\x01"
 NORMALIZER_NOTHING = b"\x18\x00\x20\x00\x28\x01"  # only spaces become SPACE
-UNKNOWN_PIECE = "\ufdd0unknown"
+# In place of text that the library refuses, NUL: this noncharacter is in no token and no text.
+NEVER = "\ufdd0"
 
 
 class SentencePiece:
@@ -58,12 +57,6 @@ class SentencePiece:
         return token.replace(SPACE, " ").encode()
 
 
-def byte_value(token: str) -> int | None:
-    """Return the byte that a token of the form <0xNN> stands for."""
-    match = BYTE_TOKEN.fullmatch(token)
-    return int(match[1], 16) if match else None
-
-
 def _check_byte_tokens(vocab: Vocab) -> None:
     """Check that the vocabulary has each of the 256 byte tokens once, or none."""
     seen: dict[int, int] = {}
@@ -89,11 +82,12 @@ def _model(vocab: Vocab, scores: np.ndarray) -> bytes:
         TokenType.CONTROL,
         vocab.types,
     )
+    texts = [text if "\0" not in text else f"{NEVER}{id}" for id, text in enumerate(vocab.tokens)]
     pieces = [
         _piece(_canonical(text) if type == TokenType.BYTE else text, score, type)
-        for text, score, type in zip(vocab.tokens, scores.tolist(), types.tolist(), strict=True)
+        for text, score, type in zip(texts, scores.tolist(), types.tolist(), strict=True)
     ]
-    pieces.append(_piece(UNKNOWN_PIECE, 0.0, TokenType.UNKNOWN))
+    pieces.append(_piece(f"{NEVER}unknown", 0.0, TokenType.UNKNOWN))
     trainer = TRAINER_BPE
     if (vocab.types == TokenType.BYTE).any():
         trainer += TRAINER_BYTE_FALLBACK

@@ -13,7 +13,7 @@ from ggjit.gguf import GGUFFile
 
 from .special_tokens import SpecialTokens
 from .stream import TokenStream
-from .vocab import KEY, TokenType, Vocab, read_vocab
+from .vocab import KEY, TokenType, Vocab, byte_value, read_vocab
 
 
 class PlainTextModel(Protocol):
@@ -132,8 +132,8 @@ class Tokenizer:
         token, type = self.vocab.tokens[id], self.vocab.types[id]
         if type == TokenType.NORMAL:
             return self._model.token_bytes(token)
-        if type == TokenType.BYTE:
-            return bytes.fromhex(token[3:5])
+        if type == TokenType.BYTE and (byte := byte_value(token)) is not None:
+            return bytes((byte,))
         return b"" if type == TokenType.UNUSED else token.encode()
 
     def _checked(self, id: int) -> int:

@@ -6,6 +6,7 @@ Sources: ggml `docs/gguf.md` for the keys and token types; llama.cpp `src/llama-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,7 @@ from ggjit.gguf import GGUFError, GGUFFile, quoted
 KEY = "tokenizer.ggml."
 MODELS = ("gpt2", "llama")
 MAX_TOKEN_CHARACTERS = 1 << 16
+BYTE_TOKEN = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 # name -> the key before "_token_id"; a wrong id under one of these would change what is generated
 STRICT_IDS = {"bos": "bos", "eos": "eos", "eot": "eot", "eom": "eom"}
@@ -105,6 +107,12 @@ def read_vocab(file: GGUFFile) -> Vocab:
         special_ids=special_ids,
         eog_ids=eog_ids,
     )
+
+
+def byte_value(token: str) -> int | None:
+    """Return the byte that a token of the form <0xNN> stands for."""
+    match = BYTE_TOKEN.fullmatch(token)
+    return int(match[1], 16) if match else None
 
 
 def read_scores(file: GGUFFile, n_vocab: int) -> npt.NDArray[np.float32]:
