@@ -40,6 +40,10 @@ def bench(
     backend: Annotated[
         str, option("--backend", metavar="NAME", help="cpu (default) or reference.")
     ] = "cpu",
+    activations: Annotated[
+        int,
+        option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
+    ] = 16,
     no_warmup: Annotated[
         bool, typer.Option("--no-warmup", help="Time the first run as well.")
     ] = False,
@@ -72,6 +76,7 @@ def bench(
                     context=n_context,
                     backend=backend,  # type: ignore[arg-type]
                     progress=progress,
+                    activations=activations,
                 )
             with loaded:
                 show_status("measuring the machine")

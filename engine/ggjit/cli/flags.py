@@ -49,6 +49,10 @@ class ModelFlags:
     backend: Annotated[
         str, option("--backend", metavar="NAME", help="cpu (default), or reference: plain NumPy.")
     ] = "cpu"
+    activations: Annotated[
+        int,
+        option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
+    ] = 16
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print timings on stderr.")] = (
         False
     )
@@ -66,6 +70,7 @@ class ModelFlags:
                 threads=self.threads,
                 context=self.context,
                 backend=self.backend,  # type: ignore[arg-type]
+                activations=self.activations,
                 progress=progress,
             )
 
