@@ -130,7 +130,8 @@ def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
     share = generation["bandwidth_share"]
     assert share == pytest.approx(34048 * generation["avg_ts"] / 40e9, rel=1e-6)
     assert prompt["bandwidth_share"] is None
-    ops = 2 * (8 * 64 * 64 + 1000 * 64)
+    assert prompt["activations"] == 16
+    ops = 2 * 2 * (8 * 64 * 64 + 1000 * 64)
     assert prompt["peak_share"] == pytest.approx(ops / (prompt["avg_ns"] / 1e9) / 1e12, rel=1e-3)
     assert generation["peak_share"] is None
     assert {"load_s", "compile_s", "memory_bandwidth", "int8_peak"} <= set(prompt)

@@ -75,8 +75,8 @@ def bench(
                     threads=n,
                     context=n_context,
                     backend=backend,  # type: ignore[arg-type]
-                    progress=progress,
                     activations=activations,
+                    progress=progress,
                 )
             with loaded:
                 show_status("measuring the machine")
@@ -84,7 +84,7 @@ def bench(
                 for test in tests:
                     result = measure(loaded.executor, test, repetitions, not no_warmup, show_status)
                     show_status("")
-                    report.add(record(result, loaded, backend, machine))
+                    report.add(record(result, loaded, backend, activations, machine))
         report.end()
     finally:
         show_status("")

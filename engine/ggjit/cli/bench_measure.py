@@ -102,9 +102,14 @@ def bandwidth_share(result: BenchResult, executor: Any, machine: Machine | None)
     return float(weight_bytes * result.avg_ts / machine.bandwidth)
 
 
-def peak_share(result: BenchResult, file: GGUFFile, machine: Machine | None) -> float | None:
-    """Return the share of the int8 peak that the prompt's quantized matrices took."""
-    n_ops = int8_ops(file, result.test.n_prompt)
+def peak_share(
+    result: BenchResult, file: GGUFFile, activations: int, machine: Machine | None
+) -> float | None:
+    """Return the share of the int8 peak that the prompt's quantized matrices took.
+
+    Activations of 16 bits are two int8 numbers each: twice the work.
+    """
+    n_ops = int8_ops(file, result.test.n_prompt) * activations // 8
     if machine is None or not n_ops:
         return None
     return n_ops / (fmean(result.samples_ns) / 1e9) / machine.int8_peak

@@ -1,6 +1,6 @@
 """Results of `ggjit bench` as llama-bench prints them: md, csv, json, jsonl.
 
-Keys that llama-bench has mean the same here; `memory_bandwidth` and those after it are ours.
+Keys that llama-bench has mean the same here; `activations` and those after it are ours.
 Source: llama.cpp tools/llama-bench/llama-bench.cpp.
 """
 
@@ -27,8 +27,10 @@ COLUMNS |= {"t/s": 20}  # widths, negative ones to the left
 QUANT_SIZES = {"S": "Small", "M": "Medium", "L": "Large"}
 
 
-def record(result: BenchResult, model: Model, backend: str, machine: Machine | None) -> Record:
-    """Return a result under llama-bench's keys."""
+def record(
+    result: BenchResult, model: Model, backend: str, activations: int, machine: Machine | None
+) -> Record:
+    """Return a result under llama-bench's keys; `activations` is their number of bits."""
     file, test, samples = model.file, result.test, result.samples_ns
     return {
         "build_commit": __version__,
@@ -52,10 +54,11 @@ def record(result: BenchResult, model: Model, backend: str, machine: Machine | N
         "stddev_ns": round(stdev(samples)) if len(samples) > 1 else 0,
         "avg_ts": round(result.avg_ts, 6),
         "stddev_ts": round(result.stddev_ts, 6),
+        "activations": activations,
         "memory_bandwidth": machine and machine.bandwidth,
         "bandwidth_share": bandwidth_share(result, model.executor, machine),
         "int8_peak": machine and machine.int8_peak,
-        "peak_share": peak_share(result, file, machine),
+        "peak_share": peak_share(result, file, activations, machine),
         "load_s": round(model.load_stats.load_s, 6),
         "compile_s": round(model.load_stats.compile_s, 6),
         "samples_ns": samples,
