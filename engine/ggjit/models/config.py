@@ -45,7 +45,7 @@ class Config:
     def refuse(self, *names: str) -> None:
         """Raise ValueError if the file has a key that would change the mathematics."""
         for key in (f"{self.arch}.{name}" for name in names):
-            if value := self.file.metadata.get(key):
+            if np.any(value := self.file.metadata.get(key, 0)):
                 raise ValueError(f"{self.file.path}: {key} = {value!r} is not supported yet")
 
     # -- what most architectures share --------------------------------------------------------

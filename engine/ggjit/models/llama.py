@@ -5,8 +5,6 @@ GGUF stores Q and K rows so that rotary pairs are interleaved.
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..graph import Buffer, Graph, RopeSpec, Weights
 from .config import Config
 from .registry import register
@@ -15,14 +13,16 @@ from .registry import register
 @register("llama")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     c.refuse("expert_count", "attention.sliding_window", "attention.scale", "logit_scale")
-    factors = w.rope_freqs.tensor.data.view(np.float32) if w.has("rope_freqs") else None
+    factors = w.rope_freqs.floats() if w.has("rope_freqs") else None
     rope = c.rope(interleaved=True, factors=factors)
     w.token_embd.expect_columns(c.n_embd)
     x = g.embed(w.token_embd)
     for i in range(c.n_layer):
         x = layer(g, c, w.block(i), x, i, rope)
     x = g.rms_norm(g.select(x), w.output_norm, c.norm_eps)
-    return g.linear(x, w.output if w.has("output") else w.token_embd)
+    output = w.output if w.has("output") else w.token_embd
+    output.expect_shape(w.token_embd.n_rows, c.n_embd)
+    return g.linear(x, output)
 
 
 def layer(g: Graph, c: Config, blk: Weights, x: Buffer, i: int, rope: RopeSpec) -> Buffer:
@@ -30,6 +30,10 @@ def layer(g: Graph, c: Config, blk: Weights, x: Buffer, i: int, rope: RopeSpec) 
     blk.attn_q.expect_shape(c.n_head * c.head_dim, c.n_embd)
     blk.attn_k.expect_shape(c.n_kv_head * c.head_dim, c.n_embd)
     blk.attn_v.expect_shape(c.n_kv_head * c.value_dim, c.n_embd)
+    blk.attn_output.expect_shape(c.n_embd, c.n_head * c.value_dim)
+    blk.ffn_gate.expect_shape(c.n_ff, c.n_embd)
+    blk.ffn_up.expect_shape(c.n_ff, c.n_embd)
+    blk.ffn_down.expect_shape(c.n_embd, c.n_ff)
     h = g.rms_norm(x, blk.attn_norm, c.norm_eps)
     q, k, v = g.linear(h, blk.attn_q), g.linear(h, blk.attn_k), g.linear(h, blk.attn_v)
     a = g.attention(

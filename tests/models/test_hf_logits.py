@@ -1,0 +1,149 @@
+"""Tiny random models against transformers' logits (data/, see make_fixtures.py)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ggjit.backends.cpu import CPUExecutor
+from ggjit.backends.reference import ReferenceExecutor
+from ggjit.gguf import open_gguf
+from ggjit.graph import Linear, Rope
+from ggjit.models import architecture_of
+
+DATA = Path(__file__).parent / "data"
+NAMES = sorted(path.stem for path in DATA.glob("*.gguf"))
+
+
+class Model:
+    """A stored model: its graph, the ids, and the logits of transformers."""
+
+    def __init__(self, name):
+        self.file = open_gguf(DATA / f"{name}.gguf")
+        stored = np.load(DATA / f"{name}.npz")
+        self.ids, self.logits, self.greedy = (stored[key] for key in ("ids", "logits", "greedy"))
+        self.graph = architecture_of(self.file).build(self.file)
+
+    def reference(self):
+        return ReferenceExecutor(self.graph, 256)
+
+    def cpu(self, n_threads=1):
+        return CPUExecutor(self.graph, 256, n_threads)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def model(request):
+    return Model(request.param)
+
+
+def relative_error(got, expected):
+    """The largest difference, in units of the logits' root mean square."""
+    return np.abs(got - expected).max() / np.sqrt(np.mean(expected**2))
+
+
+def in_pieces(executor, ids, size):
+    state = executor.new_state()
+    parts = [executor.run(state, ids[i : i + size], "all") for i in range(0, len(ids), size)]
+    assert state.n_past == len(ids)
+    return np.concatenate(parts)
+
+
+def greedy(executor, ids, n):
+    state, chosen = executor.new_state(), []
+    logits = executor.run(state, ids)
+    while len(chosen) < n:
+        chosen.append(int(logits[0].argmax()))
+        logits = executor.run(state, np.array(chosen[-1:], np.int32))
+    return chosen
+
+
+def test_there_are_models_of_every_kind():
+    assert len(NAMES) == 5
+
+
+def test_the_reference_computes_what_transformers_does(model):
+    got = in_pieces(model.reference(), model.ids, len(model.ids))
+    assert relative_error(got, model.logits) < 2e-5
+
+
+def test_the_reference_in_pieces(model):
+    assert relative_error(in_pieces(model.reference(), model.ids, 7), model.logits) < 2e-5
+
+
+def test_the_cpu_computes_what_the_reference_does(model):
+    """The reference with keys and values rounded to float16, as the CPU keeps them."""
+    reference = model.reference()
+    state = reference.new_state()
+    for kept in (state.k, state.v):
+        kept.update({layer: array.astype(np.float16) for layer, array in kept.items()})
+    expected = reference.run(state, model.ids, "all")
+    got = in_pieces(model.cpu(2), model.ids, len(model.ids))
+    assert relative_error(got, expected) < 1e-3
+    assert relative_error(got, model.logits) < 0.02
+
+
+@pytest.mark.parametrize(("n_threads", "sizes"), [(1, (1, 7, 999)), (2, (7, 999)), (3, (999,))])
+def test_bits_do_not_depend_on_pieces_or_threads(model, n_threads, sizes):
+    whole = in_pieces(model.cpu(), model.ids, len(model.ids))
+    executor = model.cpu(n_threads)
+    for size in sizes:
+        np.testing.assert_array_equal(in_pieces(executor, model.ids, size), whole)
+
+
+def test_greedy_continuations_are_those_of_transformers(model):
+    for executor in (model.reference(), model.cpu(2)):
+        assert greedy(executor, model.ids, len(model.greedy)) == model.greedy.tolist()
+
+
+def test_the_last_logits_are_the_last_of_all(model):
+    for executor in (model.reference(), model.cpu(2)):
+        everything = executor.run(executor.new_state(), model.ids, "all")
+        last = executor.run(executor.new_state(), model.ids, "last")
+        assert everything.shape == (len(model.ids), model.logits.shape[1])
+        assert last.shape == (1, model.logits.shape[1])
+        assert relative_error(last, everything[-1:]) < 1e-6
+
+
+# -- each peculiarity has to matter, or it is not tested above -------------------------------------
+
+
+def change_rope(graph, **changes):
+    changed = {}
+    for i, op in enumerate(graph.ops):
+        if isinstance(op, Rope):
+            spec = changed.setdefault(id(op.spec), replace(op.spec, **changes))
+            graph.ops[i] = replace(op, spec=spec)
+
+
+def without_frequency_factors(model):
+    change_rope(model.graph, frequencies=500000.0 ** (-np.arange(10) / 10))
+
+
+def without_linear_scaling(model):
+    change_rope(model.graph, frequencies=10000.0 ** (-np.arange(6) / 6))
+
+
+def halves_instead_of_pairs(model):
+    change_rope(model.graph, interleaved=False)
+
+
+def without_biases(model):
+    ops = model.graph.ops
+    ops[:] = [replace(op, bias=None) if isinstance(op, Linear) else op for op in ops]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("llama3_frequencies", without_frequency_factors),
+        ("one_key_head_linear", without_linear_scaling),
+        ("groups_of_3", halves_instead_of_pairs),
+        ("biases_tied", without_biases),
+    ],
+)
+def test_a_damaged_graph_is_noticed(name, damage):
+    model = Model(name)
+    damage(model)
+    got = in_pieces(model.reference(), model.ids, len(model.ids))
+    assert relative_error(got, model.logits) > 0.05
