@@ -31,13 +31,14 @@ Ctrl-C stops a reply, a second one leaves."""
 
 
 def chat(
-    flags: ModelFlags,
-    reply_flags: ReplyFlags,
-    sampling: SamplingFlags,
     model: ModelArgument = None,
     system: Annotated[
         str | None, option("-sys", "--system-prompt", metavar="TEXT", help="A system message.")
     ] = None,
+    *,
+    flags: ModelFlags,
+    reply_flags: ReplyFlags,
+    sampling: SamplingFlags,
 ) -> None:
     """Talk with a model; /help says what can be done meanwhile."""
     limits = reply_flags.limits() | sampling.changes()

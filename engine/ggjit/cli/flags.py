@@ -53,9 +53,7 @@ class ModelFlags:
         int,
         option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
     ] = 16
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print timings on stderr.")] = (
-        False
-    )
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Timings, on stderr.")] = False
 
     def load(self, argument: str | None) -> Model:
         """Fetch the model if it must be, open it, and show progress on a terminal."""

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 
 def run(
-    flags: ModelFlags,
-    reply_flags: ReplyFlags,
-    sampling: SamplingFlags,
     model: ModelArgument = None,
     prompt: Annotated[
         str | None, option("-p", "--prompt", metavar="TEXT", help="The prompt; - reads stdin.")
@@ -34,6 +31,10 @@ def run(
     special: Annotated[
         bool, typer.Option("--special", help="With --raw: recognise special tokens in the prompt.")
     ] = False,
+    *,
+    flags: ModelFlags,
+    reply_flags: ReplyFlags,
+    sampling: SamplingFlags,
 ) -> None:
     """Answer one prompt, and print nothing but the answer."""
     if raw and system is not None:
