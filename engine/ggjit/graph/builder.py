@@ -43,6 +43,7 @@ class Graph:
 
     def rope(self, x: Buffer, head_dim: int, spec: RopeSpec) -> Buffer:
         """Turn each head by its token's position."""
+        assert not x.selected
         assert x.width % head_dim == 0
         assert 2 * spec.n_pairs <= head_dim
         return self._add(Rope(self._like(f"{x.name}_rope", x), x, head_dim, spec))
@@ -52,6 +53,7 @@ class Graph:
         scale: float,
     ) -> Buffer:
         """Keep k and v, and attend from q to all of the sequence so far."""
+        assert not (q.selected or k.selected or v.selected)
         assert n_heads % n_kv_heads == 0
         assert q.width // n_heads == k.width // n_kv_heads
         out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))
@@ -59,16 +61,17 @@ class Graph:
 
     def silu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
         """Gate `up`: the middle of SwiGLU."""
-        assert gate.width == up.width
+        assert (gate.width, gate.selected) == (up.width, up.selected)
         return self._add(SiluMul(self._like(f"{up.name}_gated", up), gate, up))
 
     def add(self, a: Buffer, b: Buffer) -> Buffer:
         """Add two buffers."""
-        assert a.width == b.width
+        assert (a.width, a.selected) == (b.width, b.selected)
         return self._add(Add(self._like(f"{b.name}_sum", b), a, b))
 
     def select(self, x: Buffer) -> Buffer:
         """Go on with only the rows whose logits are asked for."""
+        assert not x.selected
         return self._add(Select(self._buffer(f"{x.name}_selected", x.width, selected=True), x))
 
     def _add(self, op: AnyOp) -> Buffer:
