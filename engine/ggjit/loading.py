@@ -21,7 +21,8 @@ DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
 def load(
     path: str | Path, *, threads: int | None = None, context: int | None = None,
-    backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16, progress: Progress | None = None,
+    backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
+    progress: Progress | None = None,
 ) -> Model:
     """Open a GGUF file (any shard of a split one) and make it ready.
 
@@ -53,7 +54,7 @@ def context_length(file: GGUFFile, wanted: int | None) -> int:
     if wanted is None or wanted == 0:
         return min(trained, DEFAULT_CONTEXT)
     if not 0 < wanted <= trained:
-        raise ValueError(f"{file.path}: context {wanted} is not between 1 and the trained {trained}")
+        raise ValueError(f"{file.path}: context {wanted} is not within the trained 1 to {trained}")
     return wanted
 
 

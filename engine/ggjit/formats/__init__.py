@@ -25,5 +25,5 @@ def find(kind: gguf.GGMLQuantizationType, tensor: str) -> Format:
     """Return the format of a tensor. Raises: ValueError naming the tensor and what is supported."""
     if kind not in all_formats():
         known = ", ".join(sorted(t.name for t in all_formats()))
-        raise ValueError(f"tensor {tensor!r} has type {kind.name}; this version computes with {known}")
+        raise ValueError(f"tensor {tensor!r} has type {kind.name}; supported are {known}")
     return all_formats()[kind]

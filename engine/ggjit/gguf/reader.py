@@ -6,7 +6,6 @@ values opens.
 
 from __future__ import annotations
 
-import mmap
 import os
 from contextlib import suppress
 from pathlib import Path

@@ -53,7 +53,7 @@ class Graph:
         scale: float,
     ) -> Buffer:
         """Keep k and v, and attend from q to all of the sequence so far."""
-        assert not (q.selected or k.selected or v.selected)
+        assert not any(x.selected for x in (q, k, v))
         assert n_heads % n_kv_heads == 0
         assert q.width // n_heads == k.width // n_kv_heads
         out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))

@@ -58,8 +58,8 @@ class Param:
         return t.data.view(np.float32)
 
     def _wrong(self, wanted: str) -> ValueError:
-        t = self.tensor
-        return ValueError(f"{t.path}: tensor {t.name!r} has shape {list(t.shape)}, expected {wanted}")
+        where = f"{self.tensor.path}: tensor {self.tensor.name!r}"
+        return ValueError(f"{where} has shape {list(self.tensor.shape)}, expected {wanted}")
 
 
 class Weights:

@@ -45,8 +45,7 @@ def fingerprint() -> str:
 
 
 def _machine() -> tuple[str, str, str]:
-    target.current()
-    return target.current().name, numba.config.CPU_NAME, numba.config.CPU_FEATURES
+    return target.current().name, *target.machine()
 
 
 def read(name: str) -> bytes | None:
@@ -82,7 +81,7 @@ def locked() -> Iterator[None]:
         import fcntl
 
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = open(folder() / ".lock", "w")
+        handle = (folder() / ".lock").open("w")
     except (ImportError, OSError):
         yield
         return

@@ -34,9 +34,8 @@ def assembly(kernel: Kernel) -> str:
 def optimized(kernel: Kernel) -> Any:
     """Return the kernel's LLVM module with one public function, `symbol(name)`."""
     target.current()
-    dispatcher = numba.njit(
-        SIGNATURE, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )(entry(kernel))
+    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    dispatcher: Any = numba.njit(SIGNATURE, error_model="numpy", **options)(entry(kernel))
     result = dispatcher.overloads[SIGNATURE.args]
     module = llvm.parse_assembly(result.library.get_llvm_str())
     module.get_function(result.fndesc.llvm_func_name).name = symbol(kernel.name)

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+
 class Kernel:
     """A function to compile, under a name that is its own."""
 

@@ -50,7 +50,8 @@ def _load(code: dict[str, bytes]) -> dict[str, int]:
         return {}
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault", jit=True)
+    triple = llvm.Target.from_default_triple()
+    machine = triple.create_target_machine(codemodel="jitdefault", jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     for data in code.values():
         engine.add_object_file(llvm.ObjectFileRef.from_data(data))

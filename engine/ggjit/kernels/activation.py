@@ -7,9 +7,9 @@ from ..simd.ops import add as plus
 from ..simd.ops import div, load, mul, splat, store, sub, zeros
 from ..simd.types import f32x16
 from .exponential import exp
-from .tiles import META
 from .quantize import quantize_columns
 from .threads import share
+from .tiles import META
 
 
 @kernel

@@ -16,13 +16,29 @@ from typing import Any
 from numba import float32, int32, int64
 
 from ..jit import Kernel, device, kernel
-from ..simd.ops import add, fma, load, load_each, max_all, maximum, mul, splat, splat_each, store
-from ..simd.ops import store_each, store_f16, sub, sum_all, to_f32, zeros
+from ..simd.ops import (
+    add,
+    fma,
+    load,
+    load_each,
+    max_all,
+    maximum,
+    mul,
+    splat,
+    splat_each,
+    store,
+    store_each,
+    store_f16,
+    sub,
+    sum_all,
+    to_f32,
+    zeros,
+)
 from ..simd.types import f16x16, f32x16, tile
 from .exponential import exp
-from .tiles import META, n_tile
 from .quantize import quantize_columns
 from .threads import share
+from .tiles import META, n_tile
 
 CHUNK = 64  # keys per softmax step
 QUERIES = 8  # queries that share loaded keys, at most
@@ -126,7 +142,8 @@ def attention() -> Kernel:
             for r in range(n):
                 t, head = (first + r) // group, h * group + (first + r) % group
                 to = out + t * stride + 4 * head * v_dim
-                copy_scaled(results + 4 * r * width, to, v_dim, inverse_sum(results, size, width, r))
+                inverse = inverse_sum(results, size, width, r)
+                copy_scaled(results + 4 * r * width, to, v_dim, inverse)
                 if q8 != 0:
                     column = head * v_dim
                     at = meta + META * n_tokens * (column // 32) + 4 * t
@@ -144,13 +161,16 @@ def attend(n: int) -> Any:
     @device
     def scores_of(qs, keys, k_dim, scores):  # type: ignore[no-untyped-def]
         """Leave the products of n queries with 16 keys."""
-        even, odd = zeros(floats), zeros(floats)
+        even, odd, step = zeros(floats), zeros(floats), 4 * k_dim
         for d in range(0, k_dim - 1, 2):
-            even = fma(splat_each(floats, qs + 4 * d, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d)), even)
-            odd = fma(splat_each(floats, qs + 4 * d + 4, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d + 32)), odd)
+            at = qs + 4 * d
+            even = fma(splat_each(floats, at, step), to_f32(load(f16x16, keys + 32 * d)), even)
+            k = to_f32(load(f16x16, keys + 32 * d + 32))
+            odd = fma(splat_each(floats, at + 4, step), k, odd)
         if k_dim % 2:
-            d = k_dim - 1
-            even = fma(splat_each(floats, qs + 4 * d, 4 * k_dim), to_f32(load(f16x16, keys + 32 * d)), even)
+            last = k_dim - 1
+            k = to_f32(load(f16x16, keys + 32 * last))
+            even = fma(splat_each(floats, qs + 4 * last, step), k, even)
         store_each(scores, 4 * CHUNK, add(even, odd))
 
     @device
@@ -184,7 +204,8 @@ def attend(n: int) -> Any:
     def gather(results, values, scores, state, width, n_keys):  # type: ignore[no-untyped-def]
         """Add the weighted values of one chunk."""
         for i in range(0, width, 16):
-            acc = mul(load_each(floats, results + 4 * i, 4 * width), splat_each(floats, state + FACTORS, 4))
+            acc = load_each(floats, results + 4 * i, 4 * width)
+            acc = mul(acc, splat_each(floats, state + FACTORS, 4))
             for j in range(n_keys):
                 v = to_f32(load(f16x16, values + 2 * (j * width + i)))
                 acc = fma(splat_each(floats, scores + 4 * j, 4 * CHUNK), v, acc)

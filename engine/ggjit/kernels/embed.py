@@ -6,7 +6,7 @@ from functools import cache
 
 from numba import float32, int32, int64, uint8
 
-from ..formats import FloatLanes, Format
+from ..formats import FloatLanes, Format, IntLanes
 from ..jit import Kernel, kernel
 from ..simd.ops import load, store
 from .threads import share
@@ -15,11 +15,13 @@ from .threads import share
 @cache
 def embed(fmt: Format) -> Kernel:
     """Return the kernel of a format."""
-    return _embed_float(fmt) if isinstance(fmt.lanes, FloatLanes) else _embed_int(fmt)
+    if isinstance(fmt.lanes, FloatLanes):
+        return _embed_float(fmt, fmt.lanes)
+    return _embed_int(fmt, fmt.lanes)
 
 
-def _embed_float(fmt: Format) -> Kernel:
-    values, column_bytes = fmt.lanes.values, 16 * fmt.n_bytes
+def _embed_float(fmt: Format, lanes: FloatLanes) -> Kernel:
+    values, column_bytes = lanes.values, 16 * fmt.n_bytes
 
     def embed_rows(
         weights: int, tokens: int, out: int, stride: int, n_columns: int, scratch: int,
@@ -39,10 +41,10 @@ def _embed_float(fmt: Format) -> Kernel:
     return kernel(embed_rows, f"embed_{fmt.name}")
 
 
-def _embed_int(fmt: Format) -> Kernel:
-    quants, scale, minimum = fmt.lanes.quants, fmt.lanes.scale, fmt.lanes.minimum or fmt.lanes.scale
-    has_minimum = fmt.lanes.minimum is not None
-    centre = 0 if fmt.lanes.shift is None else 1 << fmt.lanes.shift
+def _embed_int(fmt: Format, packed: IntLanes) -> Kernel:
+    quants, scale, minimum = packed.quants, packed.scale, packed.minimum or packed.scale
+    has_minimum = packed.minimum is not None
+    centre = 0 if packed.shift is None else 1 << packed.shift
     group_bytes = 16 * fmt.n_bytes
 
     def embed_rows(

@@ -3,8 +3,19 @@
 from numba import float32, int32
 
 from ..jit import device
-from ..simd.ops import add, bits, fma, maximum, minimum, mul, round_to, shift_left, splat, to_f32
-from ..simd.ops import where_less
+from ..simd.ops import (
+    add,
+    bits,
+    fma,
+    maximum,
+    minimum,
+    mul,
+    round_to,
+    shift_left,
+    splat,
+    to_f32,
+    where_less,
+)
 from ..simd.types import f32x16, i32x16
 
 

@@ -14,8 +14,21 @@ from numba import int8, int64
 from ..formats import Format, IntLanes
 from ..jit import Kernel, device, kernel
 from ..simd.amx import configure, dot_tiles, load_tile, release, store_tile
-from ..simd.ops import add, fma, load, load_each, mul, shift_left, splat, splat_each, store
-from ..simd.ops import store_each, sub, to_f32, zeros
+from ..simd.ops import (
+    add,
+    fma,
+    load,
+    load_each,
+    mul,
+    shift_left,
+    splat,
+    splat_each,
+    store,
+    store_each,
+    sub,
+    to_f32,
+    zeros,
+)
 from ..simd.types import f32x16, i32x16, tile, u8x64
 from .threads import share
 from .tiles import META, tile_of
@@ -34,7 +47,8 @@ def scratch_bytes(n_columns: int) -> int:
 def linear_amx(fmt: Format, wide: bool) -> Kernel:
     """Return the kernel of a format; `wide`: for 16-bit activations."""
     assert isinstance(fmt.lanes, IntLanes)
-    one, many = tile_of(fmt.lanes, fmt.n_bytes, 1, wide), rows_by_tokens(fmt.lanes, fmt.n_bytes, wide)
+    one = tile_of(fmt.lanes, fmt.n_bytes, 1, wide)
+    many = rows_by_tokens(fmt.lanes, fmt.n_bytes, wide)
     unpack = unpacker(fmt.lanes, fmt.n_bytes)
     group_bytes = 16 * fmt.n_bytes
 

@@ -14,8 +14,8 @@ from ..formats import FloatLanes, Format
 from ..jit import Kernel, device, kernel
 from ..simd.ops import add, fma, load, load_each, prefetch, splat_each, store_each, zeros
 from ..simd.types import f32x16, tile
-from .tiles import PANEL, n_tile
 from .threads import share
+from .tiles import PANEL, n_tile
 
 
 @cache

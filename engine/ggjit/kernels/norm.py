@@ -25,7 +25,8 @@ def rms_norm(
         for i in range(0, 4 * n_columns, 64):
             v = load(f32x16, row + i)
             squares = fma(v, v, squares)
-        by = splat(f32x16, float32(1) / float32(math.sqrt(sum_all(squares) / float32(n_columns) + eps)))
+        mean = sum_all(squares) / float32(n_columns)
+        by = splat(f32x16, float32(1) / float32(math.sqrt(mean + eps)))
         for i in range(0, 4 * n_columns, 64):
             store(to + i, mul(mul(load(f32x16, row + i), by), load(f32x16, weight + i)))
         if q != 0:

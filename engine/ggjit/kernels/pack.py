@@ -31,12 +31,14 @@ def pack(
                     at = block + offset + item * size
                     if size == 4:
                         for r in range(n):
-                            store(to + 4 * r, uint32(load(uint32, at + r * row_bytes) ^ uint32(flip)))
+                            word = load(uint32, at + r * row_bytes) ^ uint32(flip)
+                            store(to + 4 * r, uint32(word))
                         for r in range(n, 16):
                             store(to + 4 * r, uint32(0))
                     else:
                         for r in range(n):
-                            store(to + 2 * r, uint16(load(uint16, at + r * row_bytes) ^ uint16(flip)))
+                            half = load(uint16, at + r * row_bytes) ^ uint16(flip)
+                            store(to + 2 * r, uint16(half))
                         for r in range(n, 16):
                             store(to + 2 * r, uint16(0))
                     to += 16 * size

@@ -7,8 +7,20 @@
 from numba import float32, int32, int64
 
 from ..jit import device, kernel
-from ..simd.ops import absolute, add, load, max_all, maximum, mul, round_to, shift_right, splat
-from ..simd.ops import store, store_bytes, sum_all
+from ..simd.ops import (
+    absolute,
+    add,
+    load,
+    max_all,
+    maximum,
+    mul,
+    round_to,
+    shift_right,
+    splat,
+    store,
+    store_bytes,
+    sum_all,
+)
 from ..simd.types import f32x16, i32x16
 from .threads import share
 from .tiles import META

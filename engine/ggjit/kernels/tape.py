@@ -3,8 +3,15 @@
 from numba import int64
 
 from ..jit import device, kernel
-from ..simd.atomics import atomic_add, atomic_load, atomic_store, atomic_swap, call_kernel
-from ..simd.atomics import give_way, pause
+from ..simd.atomics import (
+    atomic_add,
+    atomic_load,
+    atomic_store,
+    atomic_swap,
+    call_kernel,
+    give_way,
+    pause,
+)
 from ..simd.ops import load, store
 
 STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
@@ -73,6 +80,8 @@ def follow(tape: int, n_steps: int, control: int, seen: int, thread: int, n_thre
         if idle >= SPINS:
             atomic_swap(parked, int64(1))
             # A job announced just before the mark was not told to wake us.
-            if atomic_load(control + JOB) == load(int64, seen) or atomic_swap(parked, int64(0)) == 0:
+            if atomic_load(control + JOB) == load(int64, seen):
+                return
+            if atomic_swap(parked, int64(0)) == 0:
                 return
             idle = 0

@@ -9,13 +9,25 @@ from ..formats import IntLanes
 from ..jit import device
 from ..simd import target
 from ..simd.dot import dot
-from ..simd.ops import add, fma, load, load_each, mul, prefetch, shift_left, splat_each, store_each
-from ..simd.ops import sub, to_f32, zeros
+from ..simd.ops import (
+    add,
+    fma,
+    load,
+    load_each,
+    mul,
+    prefetch,
+    shift_left,
+    splat_each,
+    store_each,
+    sub,
+    to_f32,
+    zeros,
+)
 from ..simd.types import f32x16, i32x16, tile
 
-# Beside quantized activations lies what the product needs of every 32 columns of every token: scale,
-# scale * sum of quants, sum of quants (int32), as [block, 3, token], so that one block's scales of
-# neighbouring tokens are neighbours.
+# Beside quantized activations lies what the product needs of every 32 columns of every token:
+# scale, scale * sum of quants, sum of quants (int32), as [block, 3, token], so that one block's
+# scales of neighbouring tokens are neighbours.
 META = 12  # bytes per block and token
 PANEL = 64  # tokens whose activations stay in the nearest caches while weights pass
 
@@ -30,7 +42,8 @@ def tile_of(lanes: IntLanes, n_bytes: int, n: int, wide: bool) -> Any:
     """Return the device function that computes 16 rows by `n` tokens; `wide`: of 16 bits."""
     floats, ints = tile(f32x16, n), tile(i32x16, n)
     quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
-    has_minimum, shifted, shift = lanes.minimum is not None, lanes.shift is not None, lanes.shift or 0
+    has_minimum, shifted = lanes.minimum is not None, lanes.shift is not None
+    shift = lanes.shift or 0
     group_bytes = 16 * n_bytes
 
     @device

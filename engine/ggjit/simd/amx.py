@@ -10,7 +10,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from .ops import Builder, Value, call, op, pointer
+from .emit import Builder, Value, call, op, pointer
 from .types import I8
 
 

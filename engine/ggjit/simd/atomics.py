@@ -9,7 +9,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 
-from .ops import Builder, Value, call, op, pointer
+from .emit import Builder, Value, call, op, pointer
 from .types import I8, I32, I64
 
 
@@ -54,6 +54,7 @@ def give_way(b: Builder, kinds: Any) -> None:
 @op(lambda address, operands, thread, n_threads: types.void)
 def call_kernel(b: Builder, kinds: Any, address: Value, *args: Value) -> None:
     """Call a compiled kernel at an address."""
-    kind = ir.FunctionType(I32, [I8.as_pointer(), I8.as_pointer(), I64, I32, I32])
-    result = b.alloca(ir.ArrayType(I64, 4))
-    b.call(pointer(b, address, kind), [b.bitcast(result, I8.as_pointer()), I8.as_pointer()(None), *args])
+    any_pointer = I8.as_pointer()
+    kind = ir.FunctionType(I32, [any_pointer, any_pointer, I64, I32, I32])
+    result = b.bitcast(b.alloca(ir.ArrayType(I64, 4)), any_pointer)
+    b.call(pointer(b, address, kind), [result, any_pointer(None), *args])

@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import target
-from .ops import Builder, Value, at, call, op, pointer, registers, splatted, tiled, widest
+from .emit import Builder, Value, at, call, op, pointer, registers, splatted, tiled, widest
 from .types import I8, I16, I32, I64, i32x16, u8x64
 
 

@@ -8,11 +8,13 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 
-_AVX2 = "avx avx2 fma f16c bmi bmi2 popcnt lzcnt movbe sse3 ssse3 sse4.1 sse4.2".split()
+_AVX2 = ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi"]
+_AVX2 += ["bmi2", "lzcnt", "movbe"]
 _AVX512 = [*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd"]
 _VNNI = [*_AVX512, "avx512vnni"]
 _AMX = [*_VNNI, "amx-tile", "amx-int8"]
@@ -66,8 +68,16 @@ def current() -> Target:
         raise ValueError(f"GGJIT_TARGET={forced!r}: this machine can run {known}")
     target = able[forced] if forced else next(iter(able.values()))
     cpu, features = machine_of(target, best=target is next(iter(able.values())))
-    numba.config.CPU_NAME, numba.config.CPU_FEATURES = cpu, features
+    config: Any = numba.config
+    config.CPU_NAME, config.CPU_FEATURES = cpu, features
     return target
+
+
+def machine() -> tuple[str, str]:
+    """Return LLVM's CPU name and features that kernels are compiled for."""
+    current()
+    config: Any = numba.config
+    return config.CPU_NAME, config.CPU_FEATURES
 
 
 def machine_of(target: Target, best: bool) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from .. import ContextFull, Float32, Progress
 from .batch import Batch
 from .cache import CacheLayout, CPUState
 from .fuse import fuse_residuals
-from .lower import Lowering, is_int8
+from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
 from .threads import Team, default_threads
@@ -48,7 +48,7 @@ class CPUExecutor:
         packed = perf_counter()
         self._batch = Batch(N_ROWS, N_SELECTED)
         self._layout = CacheLayout(ops, n_context)
-        quantized = {op.x for op in ops if isinstance(op, Linear) and is_int8(op)}
+        quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_ROWS, N_SELECTED, activations == 16)
         self._lowering = Lowering(
             self._storage, self._weights, self._batch, self._layout, N_ROWS, self.n_threads

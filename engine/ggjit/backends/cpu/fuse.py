@@ -9,7 +9,7 @@ from ...graph import Add, Buffer, Linear, Op
 
 
 def fuse_residuals(ops: list[Op]) -> list[Op]:
-    """Turn Linear then Add into one Linear with a residual, where nothing else reads the product."""
+    """Turn Linear then Add into one Linear with a residual where nothing else reads the product."""
     uses = Counter(b for op in ops for b in op.inputs())
     products = {op.out: op for op in ops if isinstance(op, Linear) and uses[op.out] == 1}
     fused: dict[Buffer, Linear] = {}

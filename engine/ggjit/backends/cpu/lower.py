@@ -8,7 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...formats import IntLanes, find
-from ...graph import Add, Attention, Buffer, Embed, Linear, Op, RMSNorm, Rope, Select, SiluMul
+from ...graph import (
+    Add,
+    Attention,
+    Buffer,
+    Embed,
+    Linear,
+    Op,
+    RMSNorm,
+    Rope,
+    RopeSpec,
+    Select,
+    SiluMul,
+)
 from ...jit import Kernel
 from ...kernels import activation, attention, norm, quantize, rope
 from ...kernels.embed import embed
@@ -20,6 +32,8 @@ from .memory import address, aligned
 from .storage import Storage
 from .weights import PackedWeights
 
+Operands = dict[str, float]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -27,15 +41,17 @@ class Step:
     takes the same tokens as in any other such step."""
 
     kernel: Kernel
-    operands: dict[str, float]
+    operands: Operands
     reads: frozenset[int]
     writes: frozenset[int]
     by_token: bool = False
 
 
-def is_int8(op: Op) -> bool:
-    """Tell whether an operation reads its input as int8."""
-    return isinstance(op, Linear) and isinstance(find(op.weight.type, op.weight.name).lanes, IntLanes)
+def reads_integers(op: Op) -> bool:
+    """Tell whether an operation reads its input as integers."""
+    if not isinstance(op, Linear):
+        return False
+    return isinstance(find(op.weight.type, op.weight.name).lanes, IntLanes)
 
 
 class Lowering:
@@ -47,7 +63,7 @@ class Lowering:
     ) -> None:
         self.storage, self.weights, self.batch, self.cache = storage, weights, batch, cache
         self.n_rows, self.n_threads = n_rows, n_threads
-        self.kept: list[object] = []  # arrays that steps know by address
+        self._kept: list[object] = []  # what steps know by address or identity
         self._angles: dict[int, np.ndarray] = {}
         self._scratch: dict[int, np.ndarray] = {}
 
@@ -58,21 +74,27 @@ class Lowering:
     # -- one method an operation ----------------------------------------------------------------
 
     def embed(self, op: Embed) -> Iterable[Step]:
-        kernel = embed(find(op.weight.type, op.weight.name))
-        yield self._step(
-            op, kernel, by_token=True, weights=address(self.weights.matrix(op.weight)),
-            tokens=self.batch.slot(2), **self._rows("out", op.out), n_columns=op.out.width,
+        operands = {
+            "weights": address(self.weights.matrix(op.weight)),
+            "tokens": self.batch.slot(2),
+            "n_columns": op.out.width,
+            **self._rows("out", op.out),
             **self._scratch_of(1024),
-        )  # fmt: skip
+        }
+        kernel = embed(find(op.weight.type, op.weight.name))
+        yield self._step(op, kernel, operands, by_token=True)
         yield from self._quantize(op.out)
 
     def rmsnorm(self, op: RMSNorm) -> Iterable[Step]:
-        fused = op.out.width % 32 == 0
-        yield self._step(
-            op, norm.rms_norm, by_token=True, x=self._at(op.x), **self._rows("out", op.out),
-            weight=address(self.weights.vector(op.weight)), eps=op.eps, n_columns=op.out.width,
-            **self._int8(op.out if fused else None),
-        )  # fmt: skip
+        operands = {
+            "x": self._at(op.x),
+            "weight": address(self.weights.vector(op.weight)),
+            "eps": op.eps,
+            "n_columns": op.out.width,
+            **self._rows("out", op.out),
+            **self._integers(op.out),
+        }
+        yield self._step(op, norm.rms_norm, operands, by_token=True)
 
     def linear(self, op: Linear) -> Iterable[Step]:
         fmt = find(op.weight.type, op.weight.name)
@@ -87,89 +109,122 @@ class Lowering:
         }
         if isinstance(fmt.lanes, IntLanes):
             q = self.storage.quantized[op.x]
-            x = {"x": address(q.q), "meta": address(q.meta)}
-            scratch = self._scratch_of(scratch_bytes(n_columns))
-            yield self._step(op, linear_int8(fmt, q.low != 0), **operands, **x, **scratch)
+            operands |= {"x": address(q.q), "meta": address(q.meta)}
+            operands |= self._scratch_of(scratch_bytes(n_columns))
+            yield self._step(op, linear_int8(fmt, q.low != 0), operands)
         else:
-            yield self._step(op, linear_float(fmt), **operands, **self._rows("x", op.x, "x_stride"))
+            operands |= self._rows("x", op.x, "x_stride")
+            yield self._step(op, linear_float(fmt), operands)
         yield from self._quantize(op.out)
 
     def rope(self, op: Rope) -> Iterable[Step]:
-        spec, n_heads = op.spec, op.x.width // op.head_dim
+        spec = op.spec
         if id(spec) not in self._angles:
-            yield self._angles_step(op)
+            yield self._angles_step(spec)
+        angles = self._angles[id(spec)]
         first, second = (2, 1) if spec.interleaved else (1, spec.n_pairs)
-        yield self._step(
-            op, rope.rope, by_token=True, x=self._at(op.x), **self._rows("out", op.out),
-            angles=address(self._angles[id(spec)]), n_heads=n_heads, head_dim=op.head_dim,
-            n_pairs=spec.n_pairs, first_step=first, second_offset=second,
-            more_reads=[self._angles[id(spec)]],
-        )  # fmt: skip
+        operands = {
+            "x": self._at(op.x),
+            "angles": address(angles),
+            "n_heads": op.x.width // op.head_dim,
+            "head_dim": op.head_dim,
+            "n_pairs": spec.n_pairs,
+            "first_step": first,
+            "second_offset": second,
+            **self._rows("out", op.out),
+        }
+        yield self._step(op, rope.rope, operands, by_token=True, more_reads=[angles])
 
     def attention(self, op: Attention) -> Iterable[Step]:
         stored = self.cache.layers[op.layer]
         shared = {
-            "k_offset": stored.k_offset, "v_offset": stored.v_offset, "n_kv_heads": op.n_kv_heads,
-            "k_dim": op.k_dim, "v_dim": op.v_dim, "n_context": self.cache.n_context,
-            "batch_caches": self.batch.slot(4), "batch_positions": self.batch.slot(3),
-        }  # fmt: skip
-        yield self._step(
-            op, attention.store_kv, by_token=True, **self._rows("k", op.k, "k_stride"),
-            **self._rows("v", op.v, "v_stride"), **shared, writes=[stored],
-        )  # fmt: skip
-        fused = op.v_dim % 32 == 0
-        yield self._step(
-            op, attention.attention(), **self._rows("q", op.q, "q_stride"),
-            **self._rows("out", op.out), **shared, n_heads=op.n_heads, scale=op.scale,
+            "k_offset": stored.k_offset,
+            "v_offset": stored.v_offset,
+            "n_kv_heads": op.n_kv_heads,
+            "k_dim": op.k_dim,
+            "v_dim": op.v_dim,
+            "n_context": self.cache.n_context,
+            "batch_caches": self.batch.slot(4),
+            "batch_positions": self.batch.slot(3),
+        }
+        keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
+        yield self._step(op, attention.store_kv, keep, by_token=True, writes=[stored])
+        fused = op.v_dim % 32 == 0  # a head is whole blocks: its thread can round it
+        attend = {
+            "n_heads": op.n_heads,
+            "scale": op.scale,
+            **shared,
+            **self._rows("q", op.q, "q_stride"),
+            **self._rows("out", op.out),
             **self._scratch_of(attention.scratch_bytes(max(op.k_dim, op.v_dim))),
-            **self._int8(op.out if fused else None, "q8"), more_reads=[stored],
-        )  # fmt: skip
+            **self._integers(op.out if fused else None, "q8"),
+        }
+        yield self._step(op, attention.attention(), attend, more_reads=[stored])
         if not fused:
             yield from self._quantize(op.out)
 
     def silumul(self, op: SiluMul) -> Iterable[Step]:
-        fused = op.out.width % 32 == 0
-        yield self._step(
-            op, activation.silu_mul, **self._rows("gate", op.gate, "gate_stride"),
-            **self._rows("up", op.up, "up_stride"), **self._rows("out", op.out),
-            n_columns=op.out.width, **self._int8(op.out if fused else None),
-        )  # fmt: skip
+        operands = {
+            "n_columns": op.out.width,
+            **self._rows("gate", op.gate, "gate_stride"),
+            **self._rows("up", op.up, "up_stride"),
+            **self._rows("out", op.out),
+            **self._integers(op.out),
+        }
+        yield self._step(op, activation.silu_mul, operands)
 
     def add(self, op: Add) -> Iterable[Step]:
-        yield self._step(
-            op, activation.add, a=self._at(op.a), b=self._at(op.b), **self._rows("out", op.out)
-        )
+        operands = {"a": self._at(op.a), "b": self._at(op.b), **self._rows("out", op.out)}
+        yield self._step(op, activation.add, operands)
         yield from self._quantize(op.out)
 
     def select(self, op: Select) -> Iterable[Step]:
-        yield self._step(
-            op, activation.select, x=self._at(op.x), rows=self.batch.slot(5),
-            **self._rows("out", op.out),
-        )  # fmt: skip
+        operands = {"x": self._at(op.x), "rows": self.batch.slot(5), **self._rows("out", op.out)}
+        yield self._step(op, activation.select, operands)
         yield from self._quantize(op.out)
 
     # -- pieces -----------------------------------------------------------------------------------
 
     def _step(
-        self, op: Op, kernel: Kernel, *, by_token: bool = False,
+        self, op: Op, kernel: Kernel, operands: Operands, *, by_token: bool = False,
         more_reads: Iterable[object] = (), writes: Iterable[object] | None = None,
-        **operands: float,
     ) -> Step:
-        """Make a step that reads the operation's inputs and writes its output."""
+        """Make a step that reads the operation's inputs and writes its output, or `writes`."""
         touched = {id(s) for b in (*op.inputs(), op.out) for s in self._storages(b)}
-        written = {id(s) for s in self._storages(op.out)} if writes is None else {id(s) for s in writes}
-        count = self.batch.n_selected if op.out.selected else self.batch.n_tokens
-        reads = touched | {id(s) for s in more_reads}
-        return Step(kernel, {"count": count, **operands}, frozenset(reads), frozenset(written), by_token)
+        written = self._storages(op.out) if writes is None else writes
+        return Step(
+            kernel, {"count": self._count(op.out), **operands},
+            frozenset(touched | {id(s) for s in more_reads}), frozenset(id(s) for s in written),
+            by_token,
+        )  # fmt: skip
 
     def _quantize(self, x: Buffer) -> Iterable[Step]:
-        """Yield the step that makes a buffer's int8 form, if something wants it."""
+        """Yield the step that makes a buffer's integer form, if something wants it."""
         if x not in self.storage.quantized:
             return
+        operands: Operands = {"n_columns": x.width, "count": self._count(x)}
+        operands |= self._rows("x", x) | self._integers(x)
         reads, writes = {id(self.storage.rows[x])}, {id(self.storage.quantized[x])}
-        count = self.batch.n_selected if x.selected else self.batch.n_tokens
-        operands = {**self._rows("x", x), **self._int8(x), "n_columns": x.width, "count": count}
         yield Step(quantize.quantize, operands, frozenset(reads), frozenset(writes))
+
+    def _angles_step(self, spec: RopeSpec) -> Step:
+        """Make the step that computes a batch's angles, once for all layers."""
+        angles = self._angles[id(spec)] = aligned(2 * self.n_rows * spec.n_pairs, np.float32)
+        self._kept += [spec, spec.frequencies]
+        operands = {
+            "frequencies": address(spec.frequencies),
+            "n_pairs": spec.n_pairs,
+            "scale": spec.magnitude,
+            "positions": self.batch.slot(3),
+            "out": address(angles),
+            "count": self.batch.n_tokens,
+        }
+        writes = frozenset({id(angles)})
+        return Step(rope.rope_angles, operands, frozenset(), writes, by_token=True)
+
+    def _count(self, out: Buffer) -> int:
+        """Return the address of the number of rows."""
+        return self.batch.n_selected if out.selected else self.batch.n_tokens
 
     def _storages(self, buffer: Buffer) -> list[object]:
         quantized = self.storage.quantized.get(buffer)
@@ -178,35 +233,19 @@ class Lowering:
     def _at(self, buffer: Buffer) -> int:
         return self.storage.rows[buffer].address
 
-    def _rows(self, name: str, buffer: Buffer, stride: str = "stride") -> dict[str, float]:
+    def _rows(self, name: str, buffer: Buffer, stride: str = "stride") -> Operands:
         return {name: self._at(buffer), stride: self.storage.rows[buffer].stride}
 
-    def _int8(self, buffer: Buffer | None, name: str = "q") -> dict[str, float]:
-        """Return where the int8 form goes; zeros if nothing wants it."""
+    def _integers(self, buffer: Buffer | None, name: str = "q") -> Operands:
+        """Return where the integer form goes; zeros if nothing wants it."""
         quantized = self.storage.quantized.get(buffer) if buffer else None
         if quantized is None:
             return {name: 0, "low": 0, "meta": 0}
         return {name: address(quantized.q), "low": quantized.low, "meta": address(quantized.meta)}
 
-    def _scratch_of(self, n_bytes: int) -> dict[str, float]:
+    def _scratch_of(self, n_bytes: int) -> Operands:
         """Return memory that is each thread's own, valid within a step."""
         step = (n_bytes + 127) // 64 * 64
         if step not in self._scratch:
             self._scratch[step] = aligned(step * self.n_threads, np.uint8)
         return {"scratch": address(self._scratch[step]), "scratch_step": step}
-
-    def _angles_step(self, op: Rope) -> Step:
-        """Make the step that computes a batch's angles, once for all layers."""
-        spec = op.spec
-        angles = self._angles[id(spec)] = aligned(2 * self.n_rows * spec.n_pairs, np.float32)
-        self.kept += [spec, spec.frequencies]
-        return Step(
-            rope.rope_angles,
-            {
-                "frequencies": address(spec.frequencies), "n_pairs": spec.n_pairs,
-                "scale": spec.magnitude, "positions": self.batch.slot(3), "out": address(angles),
-                "count": self.batch.n_tokens,
-            },
-            frozenset(), frozenset({id(angles)}), by_token=True,
-        )  # fmt: skip
-

@@ -46,8 +46,9 @@ class Storage:
 def plan(
     ops: list[Op], quantized: set[Buffer], n_rows: int, n_selected: int, wide: bool
 ) -> Storage:
-    """Give every buffer storage, those in `quantized` an integer form (`wide`: 16-bit); buffers of one width share it when their lives do not overlap.
+    """Give every buffer storage, and those in `quantized` an integer form (`wide`: of 16 bits).
 
+    Buffers of one width share it when their lives do not overlap.
     A matrix product may write over its residual and a rotation over its input: each element is
     read by who writes it.
     """

@@ -100,14 +100,16 @@ class Team:
             self._wake[i].acquire()
 
 
+SIGNATURE = ctypes.CFUNCTYPE(  # as jit.compiler emits it
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int32
+)
+
+
 class Call:
     """A kernel bound to its operands; calling it releases the GIL."""
 
     def __init__(self, kernel: Kernel, thread: int, n_threads: int, **operands: float) -> None:
-        kind = ctypes.CFUNCTYPE(
-            ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int32
-        )
-        self._function = kind(compile_kernels([kernel])[kernel.name])
+        self._function = SIGNATURE(compile_kernels([kernel])[kernel.name])
         self._operands = kernel.operands(**operands)
         self._result = ctypes.create_string_buffer(64)
         self._args = (self._result, None, address(self._operands), thread, n_threads)
