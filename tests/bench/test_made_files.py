@@ -1,0 +1,65 @@
+"""Files made for measuring are whole models: they open, and one token goes through."""
+
+import sys
+
+import gguf
+import make_files
+import make_random
+import numpy as np
+import pytest
+
+import ggjit
+from ggjit.gguf import open_gguf
+
+SIZES = {"layers": 1, "embd": 64, "ffn": 96, "heads": 4, "kv-heads": 2, "vocab": 300, "context": 64}
+TINY = [f"--{name}={size}" for name, size in SIZES.items()]
+
+
+@pytest.fixture(scope="module")
+def random_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("random") / "tiny.Q4_1.gguf"
+    run(make_random, path, "--type", "q4_1", *TINY)
+    return path
+
+
+def run(program, *args):
+    before, sys.argv = sys.argv, [program.__name__, *map(str, args)]
+    try:
+        program.main()
+    finally:
+        sys.argv = before
+
+
+def test_random_model_runs(random_file):
+    model = ggjit.load(random_file, backend="reference", context=8)
+    assert model.tokenizer.decode(model.tokenizer.encode("the é")) == "the é"
+    logits = model.logits([1, 2, 3])
+    assert logits.shape == (3, 300)
+    assert np.isfinite(logits).all()
+    assert 0.1 < logits.std() < 10
+
+
+def test_other_types_hold_the_same_values(random_file, capsys):
+    run(make_files, random_file, "--types", "q4_0", "f16")
+    source, folder = open_gguf(random_file), random_file.parent
+    assert capsys.readouterr().out.split() == [
+        str(folder / "tiny.Q4_0.gguf"), str(folder / "tiny.F16.gguf"),
+    ]  # fmt: skip
+    for name, type, closeness in (("Q4_0", "Q4_0", 0.2), ("F16", "F16", 1e-3)):
+        made = open_gguf(folder / f"tiny.{name}.gguf")
+        assert made.metadata.keys() == source.metadata.keys()
+        assert made.tensors["blk.0.ffn_down.weight"].type.name == type
+        for tensor in made.tensors.values():
+            a, b = decoded(tensor), decoded(source.tensors[tensor.name])
+            assert np.abs(a - b).max() <= closeness * np.abs(b).max(), tensor.name
+
+
+def decoded(tensor):
+    return gguf.quants.dequantize(np.asarray(tensor.data).reshape(tensor.shape[0], -1), tensor.type)
+
+
+def test_the_source_is_never_overwritten(random_file):
+    before = random_file.read_bytes()
+    with pytest.raises(SystemExit):
+        run(make_files, random_file, "--types", "q4_1")
+    assert random_file.read_bytes() == before
