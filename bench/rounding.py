@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from divergence import HEADER, Float32, divergence, pooled
 from passages import passages, running_text
-from tables import markdown
+from tables import markdown, put_into
 
 import ggjit
 from ggjit.backends import reference
