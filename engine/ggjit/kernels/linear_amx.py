@@ -30,7 +30,7 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile, u8x64
-from .threads import share
+from .threads import share_groups
 from .tiles import META, tile_of
 
 TOKENS = 16
@@ -59,7 +59,7 @@ def linear_amx(fmt: Format, wide: bool) -> Kernel:
     ) -> None:
         n_blocks = n_columns // 32
         n_tokens = load(int64, count)
-        first, last = share(n_groups, thread, n_threads)
+        first, last = share_groups(n_groups, thread, n_threads)
         own = scratch + thread * scratch_step
         if n_tokens < FEW:
             for g in range(first, last):

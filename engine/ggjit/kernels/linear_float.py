@@ -14,7 +14,7 @@ from ..formats import FloatLanes, Format
 from ..jit import Kernel, device, kernel
 from ..simd.ops import add, fma, load, load_each, prefetch, splat_each, store_each, zeros
 from ..simd.types import f32x16, tile
-from .threads import share
+from .threads import share_groups
 from .tiles import PANEL, n_tile
 
 
@@ -31,7 +31,7 @@ def linear_float(fmt: Format) -> Kernel:
         n_groups: int, n_columns: int, stride: int, thread: int, n_threads: int,
     ) -> None:
         n_tokens = load(int64, count)
-        first, last = share(n_groups, thread, n_threads)
+        first, last = share_groups(n_groups, thread, n_threads)
         for panel in range(0, n_tokens, PANEL):
             end = min(panel + PANEL, n_tokens)
             for g in range(first, last):

@@ -17,7 +17,7 @@ from ..jit import Kernel, kernel
 from ..simd import target
 from ..simd.ops import load
 from . import linear_amx
-from .threads import share
+from .threads import share_groups
 from .tiles import PANEL, n_tile, tile_of
 
 
@@ -50,7 +50,7 @@ def linear_tiles(fmt: Format, wide: bool) -> Kernel:
     ) -> None:
         n_blocks = n_columns // 32
         n_tokens = load(int64, count)
-        first, last = share(n_groups, thread, n_threads)
+        first, last = share_groups(n_groups, thread, n_threads)
         for panel in range(0, n_tokens, PANEL):
             end = min(panel + PANEL, n_tokens)
             for g in range(first, last):

@@ -35,16 +35,20 @@ from .weights import PackedWeights
 Operands = dict[str, float]
 
 
+Split = tuple[str, int]  # how threads divide something: ("tokens", count) or ("columns", width)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One kernel call. `reads` and `writes` are identities of storage; `by_token`: each thread
-    takes the same tokens as in any other such step."""
+    """One kernel call. `reads` and `writes` are identities of storage; `reads_by` and `writes_by`
+    tell which part of them a thread keeps to, None that it may be any."""
 
     kernel: Kernel
     operands: Operands
     reads: frozenset[int]
     writes: frozenset[int]
-    by_token: bool = False
+    reads_by: Split | None = None
+    writes_by: Split | None = None
 
 
 def reads_integers(op: Op) -> bool:
@@ -52,6 +56,10 @@ def reads_integers(op: Op) -> bool:
     if not isinstance(op, Linear):
         return False
     return isinstance(find(op.weight.type, op.weight.name).lanes, IntLanes)
+
+
+def _columns(op: Op) -> Split:
+    return "columns", op.out.width
 
 
 class Lowering:
@@ -82,7 +90,7 @@ class Lowering:
             **self._scratch_of(1024),
         }
         kernel = embed(find(op.weight.type, op.weight.name))
-        yield self._step(op, kernel, operands, by_token=True)
+        yield self._step(op, kernel, operands, by=self._tokens(op))
         yield from self._quantize(op.out)
 
     def rmsnorm(self, op: RMSNorm) -> Iterable[Step]:
@@ -94,7 +102,7 @@ class Lowering:
             **self._rows("out", op.out),
             **self._integers(op.out),
         }
-        yield self._step(op, norm.rms_norm, operands, by_token=True)
+        yield self._step(op, norm.rms_norm, operands, by=self._tokens(op))
 
     def linear(self, op: Linear) -> Iterable[Step]:
         fmt = find(op.weight.type, op.weight.name)
@@ -111,10 +119,10 @@ class Lowering:
             q = self.storage.quantized[op.x]
             operands |= {"x": address(q.q), "meta": address(q.meta)}
             operands |= self._scratch_of(scratch_bytes(n_columns))
-            yield self._step(op, linear_int8(fmt, q.low != 0), operands)
+            yield self._step(op, linear_int8(fmt, q.low != 0), operands, writes_by=_columns(op))
         else:
             operands |= self._rows("x", op.x, "x_stride")
-            yield self._step(op, linear_float(fmt), operands)
+            yield self._step(op, linear_float(fmt), operands, writes_by=_columns(op))
         yield from self._quantize(op.out)
 
     def rope(self, op: Rope) -> Iterable[Step]:
@@ -133,7 +141,7 @@ class Lowering:
             "second_offset": second,
             **self._rows("out", op.out),
         }
-        yield self._step(op, rope.rope, operands, by_token=True, more_reads=[angles])
+        yield self._step(op, rope.rope, operands, by=self._tokens(op), more_reads=[angles])
 
     def attention(self, op: Attention) -> Iterable[Step]:
         stored = self.cache.layers[op.layer]
@@ -148,7 +156,7 @@ class Lowering:
             "batch_positions": self.batch.slot(3),
         }
         keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
-        yield self._step(op, attention.store_kv, keep, by_token=True, writes=[stored])
+        yield self._step(op, attention.store_kv, keep, by=self._tokens(op), writes=[stored])
         fused = op.v_dim % 32 == 0  # a head is whole blocks: its thread can round it
         attend = {
             "n_heads": op.n_heads,
@@ -171,7 +179,7 @@ class Lowering:
             **self._rows("out", op.out),
             **self._integers(op.out),
         }
-        yield self._step(op, activation.silu_mul, operands)
+        yield self._step(op, activation.silu_mul, operands, by=_columns(op))
 
     def add(self, op: Add) -> Iterable[Step]:
         operands = {"a": self._at(op.a), "b": self._at(op.b), **self._rows("out", op.out)}
@@ -186,8 +194,9 @@ class Lowering:
     # -- pieces -----------------------------------------------------------------------------------
 
     def _step(
-        self, op: Op, kernel: Kernel, operands: Operands, *, by_token: bool = False,
-        more_reads: Iterable[object] = (), writes: Iterable[object] | None = None,
+        self, op: Op, kernel: Kernel, operands: Operands, *, by: Split | None = None,
+        writes_by: Split | None = None, more_reads: Iterable[object] = (),
+        writes: Iterable[object] | None = None,
     ) -> Step:
         """Make a step that reads the operation's inputs and writes its output, or `writes`."""
         touched = {id(s) for b in (*op.inputs(), op.out) for s in self._storages(b)}
@@ -195,7 +204,7 @@ class Lowering:
         return Step(
             kernel, {"count": self._count(op.out), **operands},
             frozenset(touched | {id(s) for s in more_reads}), frozenset(id(s) for s in written),
-            by_token,
+            by, writes_by or by,
         )  # fmt: skip
 
     def _quantize(self, x: Buffer) -> Iterable[Step]:
@@ -219,8 +228,11 @@ class Lowering:
             "out": address(angles),
             "count": self.batch.n_tokens,
         }
-        writes = frozenset({id(angles)})
-        return Step(rope.rope_angles, operands, frozenset(), writes, by_token=True)
+        by = ("tokens", self.batch.n_tokens)
+        return Step(rope.rope_angles, operands, frozenset(), frozenset({id(angles)}), by, by)
+
+    def _tokens(self, op: Op) -> Split:
+        return "tokens", self._count(op.out)
 
     def _count(self, out: Buffer) -> int:
         """Return the address of the number of rows."""

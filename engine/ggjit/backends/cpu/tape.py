@@ -41,7 +41,9 @@ def barriers(steps: list[Step]) -> list[bool]:
 
 def _depends(step: Step, before: Step) -> bool:
     """Tell whether a step touches what another wrote, or writes what it reads, on other threads."""
-    if step.by_token and before.by_token and step.operands["count"] == before.operands["count"]:
-        return False
-    touched = step.reads | step.writes
-    return bool(touched & before.writes or step.writes & before.reads)
+    clashes = (
+        (step.reads & before.writes, step.reads_by, before.writes_by),
+        (step.writes & before.reads, step.writes_by, before.reads_by),
+        (step.writes & before.writes, step.writes_by, before.writes_by),
+    )
+    return any(shared and (a is None or a != b) for shared, a, b in clashes)
