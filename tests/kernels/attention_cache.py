@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from calls import Quantized, guarded_parts, quantized_operands
+from calls import Quantized, guarded_parts, integers_of, quantized_operands
 from guarded import Guarded, padded, run
 
 from ggjit.kernels import attention
@@ -55,13 +55,13 @@ class Cache:
         )  # fmt: skip
 
     def attend(
-        self, q: Any, positions: Any, scale: float, n_threads: int = 1, int8: bool = False
+        self, q: Any, positions: Any, scale: float, n_threads: int = 1, int_bits: int = 0
     ) -> tuple[Any, Quantized | None]:
         """Shapes: q [T, H, D]; returns [T, H, E]."""
         n, n_heads = q.shape[:2]
         queries = Guarded.rows(q.reshape(n, -1))
         out = Guarded((n, padded(n_heads * self.v_dim)), np.float32)
-        q8 = Quantized(n, n_heads * self.v_dim) if int8 else None
+        q8 = integers_of((n, n_heads * self.v_dim), int_bits)
         step = (attention.scratch_bytes(max(self.k_dim, self.v_dim)) + 127) // 64 * 64
         scratch = Guarded((n_threads, step), np.uint8)
         batch = BatchLists(self, positions)

@@ -20,18 +20,24 @@ from ggjit.kernels.tiles import META
 
 
 class Quantized:
-    """Int8 rows [T, C], and beside them records as [C / 32, 3, T]."""
+    """Integer rows [T, C], and beside them records as [C / 32, 3, T].
 
-    def __init__(self, n_tokens: int, n_columns: int) -> None:
-        self.n_tokens, self.n_columns = n_tokens, n_columns
-        self.rows = Guarded((padded(n_tokens), n_columns), np.int8)
+    `wide`: 16 bits, a token's high bytes before its low ones.
+    """
+
+    def __init__(self, n_tokens: int, n_columns: int, wide: bool = False) -> None:
+        self.n_tokens, self.n_columns, self.wide = n_tokens, n_columns, wide
+        self.rows = Guarded((padded(n_tokens), (1 + wide) * n_columns), np.int8)
         self.meta = Guarded((n_columns // 32, 3, n_tokens), np.float32)
-        assert META == 4 * 3
+        assert 4 * self.meta.array.shape[1] == META
 
     @property
     def q(self) -> Any:
-        """Shapes: returns int8 [T, C]."""
-        return self.rows.array[: self.n_tokens]
+        """Shapes: returns int32 [T, C]."""
+        parts = self.rows.array[: self.n_tokens].astype(np.int32)
+        if not self.wide:
+            return parts
+        return 256 * parts[:, : self.n_columns] + parts[:, self.n_columns :]
 
     @property
     def scale(self) -> Any:
@@ -49,13 +55,15 @@ class Quantized:
         return self.meta.array.view(np.int32)[:, 2].T
 
     def values(self) -> Any:
-        """The numbers that the int8 form stands for, exactly (float64)."""
+        """The numbers that the integers stand for, exactly (float64)."""
         return self.q * np.repeat(self.scale.astype(np.float64), 32, axis=1)
 
     def only(self, tokens: slice) -> Quantized:
         """A copy of some tokens."""
-        made = Quantized(len(range(*tokens.indices(self.n_tokens))), self.n_columns)
-        made.q[:], made.meta.array[:] = self.q[tokens], self.meta.array[..., tokens]
+        n_tokens = len(range(*tokens.indices(self.n_tokens)))
+        made = Quantized(n_tokens, self.n_columns, self.wide)
+        made.rows.array[:n_tokens] = self.rows.array[: self.n_tokens][tokens]
+        made.meta.array[:] = self.meta.array[..., tokens]
         return made
 
     def check(self) -> None:
@@ -64,10 +72,19 @@ class Quantized:
         self.meta.check()
         assert np.all(self.rows.array[self.n_tokens :] == -1), "written behind the last token"
 
+    def operands(self, name: str) -> dict[str, float]:
+        low = self.n_columns if self.wide else 0
+        return {name: self.rows.address, "low": low, "meta": self.meta.address}
 
-def assert_same_int8(got: Quantized, expected: Quantized) -> None:
-    np.testing.assert_array_equal(got.q, expected.q)
+
+def assert_same_integers(got: Quantized, expected: Quantized) -> None:
+    got.check()
+    np.testing.assert_array_equal(got.rows.array, expected.rows.array)
     np.testing.assert_array_equal(got.meta.array.view(np.int32), expected.meta.array.view(np.int32))
+
+
+def integers_of(shape: tuple[int, int], bits: int) -> Quantized | None:
+    return Quantized(*shape, wide=bits == 16) if bits else None
 
 
 def count_of(n: int) -> Guarded:
@@ -75,19 +92,19 @@ def count_of(n: int) -> Guarded:
 
 
 def quantized_operands(out: Quantized | None, name: str = "q") -> dict[str, float]:
-    return {name: out.rows.address if out else 0, "meta": out.meta.address if out else 0}
+    return out.operands(name) if out else {name: 0, "low": 0, "meta": 0}
 
 
-def guarded_parts(out: Quantized | None) -> tuple[Guarded, ...]:
-    return (out.rows, out.meta) if out else ()
+def guarded_parts(out: Quantized | None) -> tuple[Quantized, ...]:
+    return (out,) if out else ()
 
 
 # -- activations ----------------------------------------------------------------------------------
 
 
-def quantize_rows(x: Any, n_threads: int = 1) -> Quantized:
+def quantize_rows(x: Any, n_threads: int = 1, wide: bool = False) -> Quantized:
     rows, count = Guarded.rows(x), count_of(len(x))
-    out = Quantized(*x.shape)
+    out = Quantized(*x.shape, wide)
     run(
         quantize.quantize, n_threads, *guarded_parts(out), x=rows.address, stride=rows.stride,
         n_columns=x.shape[1], count=count.address, **quantized_operands(out),
@@ -96,10 +113,10 @@ def quantize_rows(x: Any, n_threads: int = 1) -> Quantized:
 
 
 def rms_norm(
-    x: Any, weight: Any, eps: float, n_threads: int = 1, int8: bool = False
+    x: Any, weight: Any, eps: float, n_threads: int = 1, int_bits: int = 0
 ) -> tuple[Any, Quantized | None]:
     rows, count, scale = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
-    out, q = Guarded(rows.array.shape, np.float32), Quantized(*x.shape) if int8 else None
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
     run(
         norm.rms_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=scale.address,
         eps=eps, out=out.address, stride=rows.stride, n_columns=x.shape[1], count=count.address,
@@ -109,10 +126,10 @@ def rms_norm(
 
 
 def silu_mul(
-    gate: Any, up: Any, n_threads: int = 1, int8: bool = False
+    gate: Any, up: Any, n_threads: int = 1, int_bits: int = 0
 ) -> tuple[Any, Quantized | None]:
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
-    out, q = Guarded(gates.array.shape, np.float32), Quantized(*gate.shape) if int8 else None
+    out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, int_bits)
     run(
         activation.silu_mul, n_threads, out, *guarded_parts(q), gate=gates.address, up=ups.address,
         out=out.address, gate_stride=gates.stride, up_stride=ups.stride, stride=out.stride,
@@ -211,7 +228,7 @@ def linear(
             "n_columns": n_columns,
         }
         operands |= {"scratch": scratch.ctypes.data, "scratch_step": step}
-        kernel = linear_int8.linear_int8(fmt)
+        kernel = linear_int8.linear_int8(fmt, quantized.wide)
     else:
         rows = Guarded.rows(x)
         operands |= {"x": rows.address, "x_stride": rows.stride, "n_columns": x.shape[1]}
@@ -220,7 +237,7 @@ def linear(
     return checked_padding(out, n_rows)
 
 
-def is_int8(fmt: Format) -> bool:
+def has_integers(fmt: Format) -> bool:
     return isinstance(fmt.lanes, IntLanes)
 
 

@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from calls import add, assert_same_int8, quantize_rows, select, silu_mul
+from calls import add, assert_same_integers, quantize_rows, select, silu_mul
 
 SHAPES = [(1, 1), (1, 1536), (2, 31), (3, 33), (7, 100), (33, 64), (4, 257)]
 
@@ -26,11 +26,12 @@ def test_silu_mul_far_from_zero():
     )
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_silu_mul_leaves_the_int8_form_of_its_result(rng, n_threads):
+def test_silu_mul_leaves_the_integers_of_its_result(rng, n_threads, bits):
     gate, up = rng.normal(size=(2, 5, 96)).astype(np.float32)
-    got, int8 = silu_mul(gate, up, n_threads, int8=True)
-    assert_same_int8(int8, quantize_rows(got))
+    got, integers = silu_mul(gate, up, n_threads, bits)
+    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

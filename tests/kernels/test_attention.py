@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 from attention_cache import Cache
-from calls import assert_same_int8, quantize_rows
+from calls import assert_same_integers, quantize_rows
 
 
 def filled(rng, n_kv_heads, k_dim, v_dim, n_keys, n_context=256):
@@ -88,9 +88,10 @@ def test_scores_of_any_size(rng, size):
     )
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize(("n_tokens", "n_threads"), [(1, 1), (1, 3), (40, 2)])
-def test_the_int8_form_is_that_of_the_result(rng, n_tokens, n_threads):
+def test_the_integers_are_those_of_the_result(rng, n_tokens, n_threads, bits):
     cache, _, _ = filled(rng, 3, 64, 64, 60)
     q = rng.normal(size=(n_tokens, 9, 64)).astype(np.float32)
-    got, int8 = cache.attend(q, range(20, 20 + n_tokens), 0.125, n_threads, int8=True)
-    assert_same_int8(int8, quantize_rows(got.reshape(n_tokens, -1)))
+    got, integers = cache.attend(q, range(20, 20 + n_tokens), 0.125, n_threads, bits)
+    assert_same_integers(integers, quantize_rows(got.reshape(n_tokens, -1), wide=bits == 16))

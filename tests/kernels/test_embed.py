@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 from blocks import decoded, random_blocks
-from calls import embed, is_int8, pack_matrix
+from calls import embed, has_integers, pack_matrix
 
 from ggjit.formats import all_formats
 
 FORMATS = pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
 
-FLOATS = [fmt for fmt in all_formats().values() if not is_int8(fmt)]
+FLOATS = [fmt for fmt in all_formats().values() if not has_integers(fmt)]
 
 
 @FORMATS
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 32), (97, 64), (40, 576)])
 def test_rows_are_those_of_the_file(rng, fmt, n_rows, n_columns, n_threads):
-    n_columns -= 0 if is_int8(fmt) else 3
+    n_columns -= 0 if has_integers(fmt) else 3
     blocks = random_blocks(fmt, rng, n_rows, n_columns)
     ids = [*rng.integers(0, n_rows, 8), 0, n_rows - 1]
     got = embed(fmt, pack_matrix(fmt, blocks, n_rows), ids, n_columns, n_threads)

@@ -1,34 +1,37 @@
-"""Matrix products: int8 for integer formats, float32 for the others."""
+"""Matrix products: of integers of 8 or 16 bits for integer formats, of float32 for the others."""
 
 import naive
 import numpy as np
 import pytest
 from blocks import decoded, random_blocks
-from calls import is_int8, linear, pack_matrix, quantize_rows
+from calls import has_integers, linear, pack_matrix, quantize_rows
 
 from ggjit.formats import all_formats
 
-FORMATS = pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
-INTEGERS = [fmt for fmt in all_formats().values() if is_int8(fmt)]
+FLOATS = [(fmt, 0) for fmt in all_formats().values() if not has_integers(fmt)]
+INTEGERS = [(fmt, bits) for fmt in all_formats().values() if has_integers(fmt) for bits in (8, 16)]
+KERNELS = pytest.mark.parametrize(
+    ("fmt", "bits"), [*FLOATS, *INTEGERS], ids=lambda v: getattr(v, "name", v)
+)
 TOKENS = [1, 2, 3, 5, 8, 15, 16, 17, 33]
 
 
 class Product:
     """A random matrix and activations for it, with what the product should be."""
 
-    def __init__(self, fmt, rng, n_tokens, n_rows, n_columns):
+    def __init__(self, fmt, bits, rng, n_tokens, n_rows, n_columns):
         self.fmt, self.n_rows = fmt, n_rows
         blocks = random_blocks(fmt, rng, n_rows, n_columns)
         self.weights, self.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, n_rows)
         self.x = rng.normal(size=(n_tokens, n_columns)).astype(np.float32)
         self.x *= rng.uniform(0.01, 10, (n_tokens, 1)).astype(np.float32)
-        self.int8 = quantize_rows(self.x) if is_int8(fmt) else None
-        self.exact_x = self.int8.values() if self.int8 else self.x
+        self.integers = quantize_rows(self.x, wide=bits == 16) if bits else None
+        self.exact_x = self.integers.values() if self.integers else self.x
 
     def run(self, tokens=slice(None), **more):
         """Multiply some of the tokens."""
         x = self.x[tokens]
-        given = self.int8.only(tokens) if self.int8 else x
+        given = self.integers.only(tokens) if self.integers else x
         return linear(self.fmt, self.packed, given, self.n_rows, **more)
 
     def check(self, got, bias=None, residual=None):
@@ -39,19 +42,19 @@ class Product:
         np.testing.assert_array_less(np.abs(got - expected), 5e-7 * size + 1e-30)
 
 
-@FORMATS
+@KERNELS
 @pytest.mark.parametrize("n_tokens", TOKENS)
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(16, 32), (1, 64), (50, 96), (33, 576)])
-def test_products_are_exact_up_to_rounding(rng, fmt, n_tokens, n_rows, n_columns):
-    n_columns -= 0 if is_int8(fmt) else rng.integers(0, 32)
-    product = Product(fmt, rng, n_tokens, n_rows, n_columns)
+def test_products_are_exact_up_to_rounding(rng, fmt, bits, n_tokens, n_rows, n_columns):
+    n_columns -= 0 if bits else rng.integers(0, 32)
+    product = Product(fmt, bits, rng, n_tokens, n_rows, n_columns)
     product.check(product.run(n_threads=1 + n_tokens % 3))
 
 
-@FORMATS
+@KERNELS
 @pytest.mark.parametrize("n_tokens", [1, 9, 20])
-def test_bias_and_residual_are_added(rng, fmt, n_tokens):
-    product = Product(fmt, rng, n_tokens, 37, 64)
+def test_bias_and_residual_are_added(rng, fmt, bits, n_tokens):
+    product = Product(fmt, bits, rng, n_tokens, 37, 64)
     bias, residual = rng.normal(size=37).astype(np.float32), rng.normal(size=(n_tokens, 37))
     residual = 10 * residual.astype(np.float32)
     product.check(product.run(bias=bias), bias)
@@ -59,9 +62,9 @@ def test_bias_and_residual_are_added(rng, fmt, n_tokens):
     product.check(product.run(bias=bias, residual=residual), bias, residual)
 
 
-@FORMATS
-def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt):
-    product = Product(fmt, rng, 33, 50, 96)
+@KERNELS
+def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt, bits):
+    product = Product(fmt, bits, rng, 33, 50, 96)
     bias = rng.normal(size=50).astype(np.float32)
     whole = product.run(bias=bias)
     for n_threads in (2, 3, 5):
@@ -72,24 +75,38 @@ def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt
         np.testing.assert_array_equal(product.run(slice(2, 2 + n), bias=bias), whole[2 : 2 + n])
 
 
-@FORMATS
-def test_more_tokens_than_a_panel(rng, fmt):
-    product = Product(fmt, rng, 145, 20, 64)
+@KERNELS
+def test_more_tokens_than_a_panel(rng, fmt, bits):
+    product = Product(fmt, bits, rng, 145, 20, 64)
     whole = product.run(n_threads=2)
     product.check(whole)
     for t in (0, 63, 64, 127, 128, 144):
         np.testing.assert_array_equal(product.run(slice(t, t + 1)), whole[t : t + 1])
 
 
-@pytest.mark.parametrize("fmt", INTEGERS, ids=lambda f: f.name)
-def test_extreme_quants_do_not_saturate(rng, fmt):
+@pytest.mark.parametrize(("fmt", "bits"), INTEGERS, ids=lambda v: getattr(v, "name", v))
+def test_extreme_quants_do_not_saturate(rng, fmt, bits):
     """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):
-        product = Product(fmt, rng, 3, 16, 64)
+        product = Product(fmt, bits, rng, 3, 16, 64)
         blocks = random_blocks(fmt, rng, 16, 64)
         for f in (f for f in fmt.lanes.fields if f.size == 4):
             blocks[..., f.offset : f.offset + 4 * f.count] = byte
         product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)
-        product.int8 = quantize_rows(np.sign(product.x))
-        product.exact_x = product.int8.values()
+        product.integers = quantize_rows(np.sign(product.x), wide=bits == 16)
+        product.exact_x = product.integers.values()
         product.check(product.run())
+
+
+@pytest.mark.parametrize(("fmt", "bits"), INTEGERS, ids=lambda v: getattr(v, "name", v))
+@pytest.mark.parametrize("low", [-128, -127, 127])
+def test_extreme_bytes_of_activations(rng, fmt, bits, low):
+    """Integers whose low byte (of 8 bits: whose only one) is at its limit in every column."""
+    limit = -127 if bits == 8 else low
+    product = Product(fmt, bits, rng, 3, 16, 64)
+    wanted = 256 * rng.integers(-100, 101, product.x.shape) + limit if bits == 16 else low
+    x = np.clip(wanted, -127 * 256, 127 * 256) * np.ones_like(product.x)
+    x[:, ::32] = 127 * 256 if bits == 16 else 127
+    product.integers = quantize_rows(x.astype(np.float32), wide=bits == 16)
+    product.exact_x = product.integers.values()
+    product.check(product.run())

@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from calls import assert_same_int8, quantize_rows, rms_norm
+from calls import assert_same_integers, quantize_rows, rms_norm
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
@@ -25,11 +25,12 @@ def test_eps_is_added_under_the_root(eps):
     np.testing.assert_allclose(got, naive.rms_norm(x, np.ones(32), eps), rtol=1e-6)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_the_int8_form_is_that_of_the_result(rng, n_threads):
+def test_the_integers_are_those_of_the_result(rng, n_threads, bits):
     x, weight = rng.normal(size=(5, 96)).astype(np.float32), rng.normal(size=96).astype(np.float32)
-    got, int8 = rms_norm(x, weight, 1e-5, n_threads, int8=True)
-    assert_same_int8(int8, quantize_rows(got))
+    got, integers = rms_norm(x, weight, 1e-5, n_threads, bits)
+    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
 
 
 def test_a_token_is_the_same_alone_and_in_a_batch(rng):

@@ -30,8 +30,8 @@ def naive_dot(acc, w, x):
 
 
 def test_every_pair_of_bytes(rng):
-    """All weights 0..255 by all activations -127..127, four alike: where saturation would show."""
-    pairs = np.array([(w, x) for x in range(-127, 128) for w in range(0, 256, 1)])
+    """All weights 0..255 by all activations -128..127, four alike: where saturation would show."""
+    pairs = np.array([(w, x) for x in range(-128, 128) for w in range(0, 256, 1)])
     w = np.zeros((len(pairs) // 32, 2, 16, 4), np.uint8)
     x = np.zeros((len(w), 2, 4), np.int8)
     w[:] = np.repeat(pairs[:, 0], 4).reshape(w.shape)
@@ -44,8 +44,8 @@ def test_every_pair_of_bytes(rng):
 
 def test_random_bytes(rng):
     w = rng.integers(0, 256, (500, 2, 16, 4), np.uint8)
-    x = rng.integers(-127, 128, (500, 8), np.int8)
-    x[rng.random(x.shape) < 0.3] = 127
+    x = rng.integers(-128, 128, (500, 8), np.int8)
+    x[rng.random(x.shape) < 0.3] = -128
     acc = np.zeros(16, np.int32)
     got = results(dot_of_one, (500, 16), np.int32, w=w, x=x, acc=acc, n=500)
     np.testing.assert_array_equal(got, [naive_dot(acc, w[i], x[i]) for i in range(500)])
@@ -53,7 +53,7 @@ def test_random_bytes(rng):
 
 def test_tokens_side_by_side(rng):
     w = rng.integers(0, 256, (2, 16, 4), np.uint8)
-    x = rng.integers(-127, 128, (3, 10), np.int8)
+    x = rng.integers(-128, 128, (3, 10), np.int8)
     acc = rng.integers(-100, 100, (3, 16), np.int32)
     got = results(dot_of_three, (3, 16), np.int32, w=w, x=x, acc=acc)
     np.testing.assert_array_equal(got, [naive_dot(acc[t], w, x[t, :8]) for t in range(3)])

@@ -1,7 +1,6 @@
 """The integer dot product: 64 unsigned by 64 signed bytes, summed in fours into 16 int32.
 
-One emitter per instruction set; all give the same integers for weights 0..255 and activations
--127..127.
+One emitter per instruction set; all give the same integers for any bytes.
 """
 
 from __future__ import annotations
@@ -29,23 +28,19 @@ def dot_avx2(b: Builder, acc: Value, w: Value, x: Value) -> Value:
 
 
 def _dot_half(b: Builder, w: Value, x: Value) -> Value:
-    """vpmaddubsw saturates at 2 x 255 x 127, so w = 128 + v with |v| <= 128, and twice it.
+    """vpmaddubsw saturates beyond 16 bits, so weights go in as w & 127 and w & 128.
 
-    Both products stay within 2 x 128 x 127 = 32512.
+    The sums of two products stay within 2 x 127 x 128 and from -2 x 128 x 128 to 2 x 128 x 127.
     """
     bytes32, words, ints = (ir.VectorType(t, n) for t, n in ((I8, 32), (I16, 16), (I32, 8)))
-    high = ir.Constant(bytes32, [-128] * 32)
-    v = b.xor(w, high)
-    size = call(b, "llvm.abs.v32i8", bytes32, [v, ir.IntType(1)(0)])
-    zero = ir.Constant(bytes32, [0] * 32)
-    signed = b.select(b.icmp_signed("<", v, zero), b.sub(zero, x), x)
     one = ir.Constant(words, [1] * 16)
 
-    def fours(u: Value, s: Value) -> Value:
-        pairs = call(b, "llvm.x86.avx2.pmadd.ub.sw", words, [u, s])
+    def fours(bits: int) -> Value:
+        u = b.and_(w, ir.Constant(bytes32, [bits] * 32))
+        pairs = call(b, "llvm.x86.avx2.pmadd.ub.sw", words, [u, x])
         return call(b, "llvm.x86.avx2.pmadd.wd", ints, [pairs, one])
 
-    return b.add(fours(size, signed), fours(high, x))
+    return b.add(fours(127), fours(-128))
 
 
 def dot_generic(b: Builder, acc: Value, w: Value, x: Value) -> Value:
