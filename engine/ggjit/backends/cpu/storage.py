@@ -76,7 +76,7 @@ def _overwritable(op: Op) -> Buffer | None:
     """Return the input that an operation may write its output over."""
     if isinstance(op, Rope):
         return op.x
-    return op.residual if isinstance(op, Linear) else None
+    return op.residual if isinstance(op, Linear) and op.residual != op.x else None
 
 
 class _Pool:

@@ -1,0 +1,76 @@
+"""Planned storage: what lies in it is always what the next reader expects."""
+
+import numpy as np
+import pytest
+from random_graphs import random_graph
+from tensors import param
+
+from ggjit.backends.cpu.fuse import fuse_residuals
+from ggjit.backends.cpu.storage import plan
+from ggjit.graph import Graph, Linear, Rope, RopeSpec
+
+
+def check(ops, storage, as_integers):
+    """Walk the operations, remembering which buffer each storage holds."""
+    holds, held_integers = {}, {}
+    for op in ops:
+        out = storage.rows[op.out]
+        for b in op.inputs():
+            assert holds[id(storage.rows[b])] == b, f"{op} reads what was written over"
+            if b in as_integers:
+                assert held_integers[id(storage.quantized[b])] == b
+        over = [b for b in op.inputs() if storage.rows[b] is out]
+        if isinstance(op, Rope):
+            assert over in ([], [op.x])
+        elif isinstance(op, Linear) and op.residual != op.x:
+            assert over in ([], [op.residual])
+        else:
+            assert over == []
+        holds[id(out)] = op.out
+        if op.out in as_integers:
+            own = storage.quantized[op.out]
+            assert all(storage.quantized.get(b) is not own for b in op.inputs())
+            held_integers[id(own)] = op.out
+        assert out.array.shape == (8 if op.out.selected else 32, (op.out.width + 15) // 16 * 16)
+        assert out.stride == out.array.strides[0]
+        assert out.address % 64 == 0
+    assert holds[id(storage.rows[ops[-1].out])] == ops[-1].out
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_nothing_is_written_over_while_it_is_needed(seed):
+    rng = np.random.default_rng(seed)
+    ops = fuse_residuals(random_graph(rng, n_ops=15).ops)
+    as_integers = {op.x for op in ops if isinstance(op, Linear) and op.x.width % 32 == 0}
+    check(ops, plan(ops, as_integers, 32, 8, wide=False), as_integers)
+
+
+def test_storage_is_used_again():
+    """Three buffers of one width are enough for any depth."""
+    graph = Graph()
+    x = graph.embed(param("e", (10, 32)))
+    for i in range(20):
+        h = graph.rms_norm(x, param(f"n{i}", (32,)), 1e-5)
+        x = graph.add(x, graph.linear(graph.linear(h, param("u", (32, 32))), param("d", (32, 32))))
+    ops = fuse_residuals(graph.ops)
+    storage = plan(ops, set(), 32, 8, wide=False)
+    assert len({id(rows) for rows in storage.rows.values()}) == 3
+
+
+def test_a_product_is_not_written_over_its_own_input():
+    graph = Graph()
+    x = graph.embed(param("e", (10, 32)))
+    graph.add(x, graph.linear(x, param("w", (32, 32))))
+    ops = fuse_residuals(graph.ops)
+    assert ops[-1].x == ops[-1].residual == x
+    storage = plan(ops, set(), 32, 8, wide=False)
+    assert storage.rows[ops[-1].out] is not storage.rows[x]
+
+
+def test_a_rotation_does_not_spoil_what_is_read_again():
+    graph = Graph()
+    x = graph.embed(param("e", (10, 32)))
+    turned = graph.rope(x, 16, RopeSpec(np.ones(8), True))
+    graph.add(x, turned)
+    storage = plan(graph.ops, set(), 32, 8, wide=False)
+    assert storage.rows[turned] is not storage.rows[x]
