@@ -6,6 +6,7 @@ its input or forgets to write shows in the result.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,19 @@ def padded(n: int) -> int:
     return (n + 15) // 16 * 16
 
 
-def run(kernel: Kernel, n_threads: int, *guarded: Guarded, **operands: float) -> None:
+@dataclass(frozen=True)
+class Part:
+    """Only one of the threads' parts, where the number of threads is asked for."""
+
+    thread: int
+    n_threads: int
+
+
+def run(kernel: Kernel, threads: int | Part, *guarded: Any, **operands: float) -> None:
     """Run every thread's part, one after the other, the last thread first; then check guards."""
-    for thread in reversed(range(n_threads)):
+    whole = not isinstance(threads, Part)
+    n_threads = threads if whole else threads.n_threads
+    for thread in reversed(range(n_threads)) if whole else [threads.thread]:
         Call(kernel, thread, n_threads, **operands)()
     for memory in guarded:
         memory.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from calls import Quantized, guarded_parts, integers_of, quantized_operands
+from calls import MAX_THREADS, Quantized, Threads, guarded_parts, integers_of, quantized_operands
 from guarded import Guarded, padded, run
 
 from ggjit.kernels import attention
@@ -45,7 +45,7 @@ class Cache:
         rows = self.block.array[self._n_keys :].reshape(self.n_kv_heads, self.n_context, self.width)
         return rows.transpose(1, 0, 2)[..., : self.v_dim]
 
-    def store(self, k: Any, v: Any, first: int, n_threads: int = 1) -> None:
+    def store(self, k: Any, v: Any, first: int, n_threads: Threads = 1) -> None:
         """Append [T, K, D] keys and [T, K, E] values from position `first` on."""
         keys, values = Guarded.rows(k.reshape(len(k), -1)), Guarded.rows(v.reshape(len(v), -1))
         batch = BatchLists(self, np.arange(first, first + len(k)))
@@ -55,7 +55,7 @@ class Cache:
         )  # fmt: skip
 
     def attend(
-        self, q: Any, positions: Any, scale: float, n_threads: int = 1, int_bits: int = 0
+        self, q: Any, positions: Any, scale: float, n_threads: Threads = 1, int_bits: int = 0
     ) -> tuple[Any, Quantized | None]:
         """Shapes: q [T, H, D]; returns [T, H, E]."""
         n, n_heads = q.shape[:2]
@@ -63,7 +63,7 @@ class Cache:
         out = Guarded((n, padded(n_heads * self.v_dim)), np.float32)
         q8 = integers_of((n, n_heads * self.v_dim), int_bits)
         step = (attention.scratch_bytes(max(self.k_dim, self.v_dim)) + 127) // 64 * 64
-        scratch = Guarded((n_threads, step), np.uint8)
+        scratch = Guarded((MAX_THREADS, step), np.uint8)
         batch = BatchLists(self, positions)
         run(
             attention.attention(), n_threads, out, scratch, self.block, *guarded_parts(q8),

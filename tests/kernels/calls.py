@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from guarded import Guarded, padded, run
+from guarded import Guarded, Part, padded, run
 
 from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
@@ -17,6 +17,9 @@ from ggjit.kernels import activation, linear_int8, norm, pack, quantize, rope
 from ggjit.kernels.embed import embed as embed_kernel
 from ggjit.kernels.linear_float import linear_float
 from ggjit.kernels.tiles import META
+
+Threads = int | Part
+MAX_THREADS = 8
 
 
 class Quantized:
@@ -102,7 +105,7 @@ def guarded_parts(out: Quantized | None) -> tuple[Quantized, ...]:
 # -- activations ----------------------------------------------------------------------------------
 
 
-def quantize_rows(x: Any, n_threads: int = 1, wide: bool = False) -> Quantized:
+def quantize_rows(x: Any, n_threads: Threads = 1, wide: bool = False) -> Quantized:
     rows, count = Guarded.rows(x), count_of(len(x))
     out = Quantized(*x.shape, wide)
     run(
@@ -113,7 +116,7 @@ def quantize_rows(x: Any, n_threads: int = 1, wide: bool = False) -> Quantized:
 
 
 def rms_norm(
-    x: Any, weight: Any, eps: float, n_threads: int = 1, int_bits: int = 0
+    x: Any, weight: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0
 ) -> tuple[Any, Quantized | None]:
     rows, count, scale = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
     out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
@@ -126,7 +129,7 @@ def rms_norm(
 
 
 def silu_mul(
-    gate: Any, up: Any, n_threads: int = 1, int_bits: int = 0
+    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0
 ) -> tuple[Any, Quantized | None]:
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
     out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, int_bits)
@@ -138,7 +141,7 @@ def silu_mul(
     return checked_padding(out, gate.shape[1]), q
 
 
-def add(a: Any, b: Any, n_threads: int = 1) -> Any:
+def add(a: Any, b: Any, n_threads: Threads = 1) -> Any:
     rows, others, count = Guarded.rows(a), Guarded.rows(b), count_of(len(a))
     out = Guarded(rows.array.shape, np.float32)
     run(
@@ -148,7 +151,7 @@ def add(a: Any, b: Any, n_threads: int = 1) -> Any:
     return checked_padding(out, a.shape[1])
 
 
-def select(x: Any, chosen: Any, n_threads: int = 1) -> Any:
+def select(x: Any, chosen: Any, n_threads: Threads = 1) -> Any:
     rows, count = Guarded.rows(x), count_of(len(chosen))
     listed = Guarded.of(np.array(chosen, np.int64))
     where = Guarded.of(np.array([listed.address], np.int64))
@@ -161,15 +164,16 @@ def select(x: Any, chosen: Any, n_threads: int = 1) -> Any:
 
 
 def checked_padding(out: Guarded, n_columns: int) -> Any:
-    """Return the columns; fail unless zeros follow them."""
-    assert np.all(out.array[:, n_columns:] == 0), "padding is not zero"
+    """Return the columns; fail unless zeros (or poison, if not yet written) follow them."""
+    padding = out.array[:, n_columns:]
+    assert np.all((padding == 0) | np.isnan(out.array[:, n_columns - 1 : n_columns]))
     return out.array[:, :n_columns]
 
 
 # -- matrices -------------------------------------------------------------------------------------
 
 
-def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: int = 1) -> Guarded:
+def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1) -> Guarded:
     """Shapes: blocks [n_rows, n_blocks, bytes]."""
     source = Guarded.of(blocks)
     n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
@@ -184,11 +188,11 @@ def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: int = 1) -> Gu
     return out
 
 
-def embed(fmt: Format, packed: Guarded, ids: Any, n_columns: int, n_threads: int = 1) -> Any:
+def embed(fmt: Format, packed: Guarded, ids: Any, n_columns: int, n_threads: Threads = 1) -> Any:
     count, tokens = count_of(len(ids)), Guarded.of(np.array(ids, np.int32))
     where = Guarded.of(np.array([tokens.address], np.int64))
     out = Guarded((len(ids), padded(n_columns)), np.float32)
-    scratch = aligned(1024 * n_threads, np.uint8)
+    scratch = aligned(1024 * MAX_THREADS, np.uint8)
     run(
         embed_kernel(fmt), n_threads, out, weights=packed.address, tokens=where.address,
         out=out.address, stride=out.stride, n_columns=n_columns, scratch=scratch.ctypes.data,
@@ -204,7 +208,7 @@ def linear(
     n_rows: int,
     bias: Any = None,
     residual: Any = None,
-    n_threads: int = 1,
+    n_threads: Threads = 1,
 ) -> Any:
     """`x` is float rows or their int8 form."""
     quantized = x if isinstance(x, Quantized) else None
@@ -221,7 +225,7 @@ def linear(
     if quantized:
         n_columns = quantized.n_columns
         step = (linear_int8.scratch_bytes(n_columns) + 127) // 64 * 64
-        scratch = aligned(step * n_threads, np.uint8)
+        scratch = aligned(step * MAX_THREADS, np.uint8)
         operands |= {
             "x": quantized.rows.address,
             "meta": quantized.meta.address,
@@ -245,7 +249,7 @@ def has_integers(fmt: Format) -> bool:
 
 
 def rope_angles(
-    frequencies: Any, positions: Any, magnitude: float = 1.0, n_threads: int = 1
+    frequencies: Any, positions: Any, magnitude: float = 1.0, n_threads: Threads = 1
 ) -> Guarded:
     """Shapes: array of the result [T, pairs, 2]."""
     listed, count = Guarded.of(np.array(positions, np.int32)), count_of(len(positions))
@@ -264,7 +268,7 @@ def rotate(
     angles: Guarded,
     n_heads: int,
     interleaved: bool,
-    n_threads: int = 1,
+    n_threads: Threads = 1,
     in_place: bool = False,
 ) -> Any:
     rows, count = Guarded.rows(x), count_of(len(x))

@@ -13,6 +13,8 @@ from ...jit import Kernel, compile_kernels
 from ...kernels import tape as tape_kernels
 from .memory import address, aligned
 
+UNLIMITED = 1 << 20  # CPUs
+
 
 def default_threads() -> int:
     """Return the physical cores this process may use: affinity and cgroup quota respected."""
@@ -34,15 +36,17 @@ def _core_of(cpu: int) -> str:
 
 
 def _quota() -> int:
-    """Return the CPUs that the control group grants, rounded down but at least 1."""
-    for folder in _cgroups():
-        try:
-            quota, period = (folder / "cpu.max").read_text().split()
-            if quota != "max":
-                return max(1, int(quota) // int(period))
-        except (OSError, ValueError):
-            continue
-    return 1 << 20
+    """Return the CPUs that the control groups grant, rounded down but at least 1."""
+    return min((_granted(folder) for folder in _cgroups()), default=UNLIMITED)
+
+
+def _granted(folder: Path) -> int:
+    """Return the CPUs that one control group grants."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return UNLIMITED if quota == "max" else max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return UNLIMITED
 
 
 def _cgroups() -> list[Path]:

@@ -1,0 +1,151 @@
+"""Threads that run a tape together."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from compiled import compiled
+from guarded import Guarded
+from numba import int64
+
+from ggjit.backends.cpu.memory import address, aligned
+from ggjit.backends.cpu.threads import Call, Team, run_parallel
+from ggjit.jit import compile_kernels
+from ggjit.simd.atomics import atomic_add
+from ggjit.simd.ops import load, store
+
+MAX_THREADS = 4
+
+
+@compiled
+def count_own(cells: int, thread: int, n_threads: int) -> None:
+    """Each thread counts in a line of its own."""
+    cell = cells + 64 * int64(thread)
+    store(cell, load(int64, cell) + 1)
+
+
+@compiled
+def compare_all(cells: int, faults: int, thread: int, n_threads: int) -> None:
+    """Every thread sees that all have counted as far as itself."""
+    own = load(int64, cells + 64 * int64(thread))
+    for i in range(n_threads):
+        if load(int64, cells + 64 * i) != own:
+            atomic_add(faults, int64(1))
+
+
+class Counters:
+    """A tape on which threads count `depth` times, and after each time compare."""
+
+    def __init__(self, n_threads, depth=5, barriers=True):
+        self.cells, self.faults = aligned(8 * MAX_THREADS, np.int64), aligned(1, np.int64)
+        cells, faults = address(self.cells), address(self.faults)
+        steps = [(count_own, {"cells": cells}), (compare_all, {"cells": cells, "faults": faults})]
+        self._kept = [kernel.operands(**operands) for kernel, operands in steps]
+        addresses = compile_kernels(kernel for kernel, _ in steps)
+        rows = [
+            (addresses[kernel.name], address(slots), barriers)
+            for (kernel, _), slots in zip(steps, self._kept, strict=True)
+        ]
+        self.tape = aligned(3 * 2 * depth, np.int64).reshape(-1, 3)
+        self.tape[:] = rows * depth
+        self.tape[-1, 2] = 1
+        self.n_threads, self.expected, self._depth = n_threads, 0, depth
+        self.team = Team(self.tape, n_threads)
+
+    def run(self, n=1):
+        for _ in range(n):
+            self.team.run()
+            self.expected += self._depth
+        counts = self.cells[::8][: self.n_threads]
+        assert counts.tolist() == [self.expected] * self.n_threads
+        assert self.faults[0] == 0
+
+
+@pytest.fixture
+def counters():
+    made = []
+
+    def counters(*args, **kwargs):
+        made.append(Counters(*args, **kwargs))
+        return made[-1]
+
+    yield counters
+    for each in made:
+        each.team.close()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
+def test_every_thread_runs_every_step_and_none_goes_ahead(counters, n_threads):
+    counters(n_threads).run(20)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_workers_that_sleep_are_woken(counters, n_threads):
+    each = counters(n_threads)
+    for pause_s in (0, 0.02, 0, 0.1, 0.02, 0.001, 0.002, 0.003):
+        time.sleep(pause_s)
+        each.run()
+
+
+def test_waking_at_every_moment_of_falling_asleep(counters):
+    """Runs come at all distances around the time that workers spin."""
+    each = counters(2, depth=1)
+    for i in range(300):
+        end = time.perf_counter() + (i % 100) * 4e-5
+        while time.perf_counter() < end:
+            pass
+        each.run()
+
+
+def test_idle_workers_use_no_processor(counters):
+    each = counters(3)
+    each.run()
+    time.sleep(0.2)
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.1
+
+
+def test_several_teams_side_by_side(counters):
+    teams = [counters(n) for n in (2, 3, 2)]
+    for _ in range(10):
+        for each in teams:
+            each.run()
+    threads = [threading.Thread(target=each.run, args=(5,)) for each in teams]
+    for thread in threads:
+        thread.start()
+    for thread, each in zip(threads, teams, strict=True):
+        thread.join(timeout=60)
+        each.run()
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.1])
+def test_a_closed_team_leaves_no_threads(counters, pause_s):
+    before = set(threading.enumerate())
+    each = counters(3)
+    workers = set(threading.enumerate()) - before
+    assert len(workers) == 2
+    each.run()
+    time.sleep(pause_s)
+    each.team.close()
+    for worker in workers:
+        worker.join(timeout=10)
+        assert not worker.is_alive()
+
+
+def test_a_team_of_one_starts_no_thread(counters):
+    before = set(threading.enumerate())
+    counters(1).run(3)
+    assert not set(threading.enumerate()) - before
+
+
+@compiled
+def square(x: int, by: float, thread: int, n_threads: int) -> None:
+    store(x + 8 * int64(thread), int64(thread * n_threads * by))
+
+
+def test_calls_side_by_side():
+    x = Guarded(5, np.int64)
+    run_parallel([Call(square, i, 5, x=x.address, by=10.0) for i in range(5)])
+    assert x.array.tolist() == [0, 50, 100, 150, 200]
