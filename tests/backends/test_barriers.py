@@ -80,7 +80,7 @@ def test_a_product_reads_everything_and_writes_its_columns():
     assert after(again, step("c", "c", COLUMNS, COLUMNS)) == [0, 1]
 
 
-# -- against the plain definition ------------------------------------------------------------------
+# -- against the plain definition -----------------------------------------------------------------
 
 
 def clash(a, b):

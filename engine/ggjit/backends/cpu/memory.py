@@ -26,8 +26,11 @@ def address(array: npt.NDArray[Any]) -> int:
 
 
 def drop_pages(array: npt.NDArray[Any]) -> None:
-    """Give back the memory of a mapped array; its pages are read again when touched."""
-    if not hasattr(mmap, "MADV_DONTNEED"):
+    """Give back the memory of a mapped file's array; its pages are read again when touched.
+
+    Files are mapped read-only: other memory would lose what it holds.
+    """
+    if array.flags.writeable or not hasattr(mmap, "MADV_DONTNEED"):
         return
     start = -(-address(array) // mmap.PAGESIZE) * mmap.PAGESIZE  # pages shared with others stay
     end = (address(array) + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE

@@ -1,0 +1,219 @@
+"""The CPU backend as a whole, against the reference backend."""
+
+import gguf
+import numpy as np
+import pytest
+from random_graphs import N_VOCAB, random_graph
+from tensors import param, tensor
+from tiny_llama import graph_of, shapes, weights, write
+
+from ggjit.backends import ContextFull
+from ggjit.backends.cpu import CPUExecutor
+from ggjit.backends.cpu.executor import N_ROWS, N_SELECTED
+from ggjit.backends.reference import ReferenceExecutor
+from ggjit.formats import all_formats
+from ggjit.graph import Embed, Graph, Linear, Param
+
+KINDS = gguf.GGMLQuantizationType
+
+
+def relative_error(got, expected):
+    return np.abs(got - expected).max() / np.sqrt(np.mean(expected**2))
+
+
+def everything(executor, ids, size=10**6):
+    """The logits after each id, fed in pieces of `size`."""
+    state = executor.new_state()
+    parts = [executor.run(state, ids[i : i + size], "all") for i in range(0, len(ids), size)]
+    return np.concatenate(parts)
+
+
+# -- random graphs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_graphs_of_floats(seed):
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, n_ops=int(rng.integers(3, 14)))
+    ids = rng.integers(0, N_VOCAB, 20).astype(np.int32)
+    expected = everything(ReferenceExecutor(graph, 64), ids)
+    got = everything(CPUExecutor(graph, 64, 1), ids)
+    assert relative_error(got, expected) < 0.01  # keys and values are float16
+    for n_threads in (1, 2):
+        np.testing.assert_array_equal(everything(CPUExecutor(graph, 64, n_threads), ids, 7), got)
+
+
+@pytest.mark.parametrize("kind", [KINDS.Q4_0, KINDS.Q4_1, KINDS.Q8_0], ids=lambda k: k.name)
+@pytest.mark.parametrize(("bits", "bound"), [(8, 0.1), (16, 0.01)])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_graphs_of_integers(seed, kind, bits, bound):
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, n_ops=8, kind=kind)
+    ids = rng.integers(0, N_VOCAB, 20).astype(np.int32)
+    expected = everything(ReferenceExecutor(graph, 64), ids)
+    got = everything(CPUExecutor(graph, 64, 1, activations=bits), ids)
+    assert relative_error(got, expected) < bound
+    in_pieces = everything(CPUExecutor(graph, 64, 2, activations=bits), ids, 7)
+    np.testing.assert_array_equal(in_pieces, got)
+
+
+# -- a small llama of every format ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A small llama of any type, written once."""
+    folder, made = tmp_path_factory.mktemp("llama"), {}
+
+    def file_of(kind):
+        if kind not in made:
+            made[kind] = graph_of(write(folder / f"{kind.name}.gguf", weights(shapes()), kind=kind))
+        return made[kind][1]
+
+    return file_of
+
+
+IDS = np.random.default_rng(5).integers(0, 83, 200).astype(np.int32)
+
+
+@pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
+def test_a_small_llama(files, fmt):
+    graph = files(fmt.type)
+    expected = everything(ReferenceExecutor(graph, 256), IDS)
+    whole = everything(CPUExecutor(graph, 256, 1), IDS)
+    assert relative_error(whole, expected) < 0.01
+    for n_threads, size in ((1, 1), (1, 7), (2, 7), (2, 150), (3, 64)):
+        got = everything(CPUExecutor(graph, 256, n_threads), IDS, size)
+        np.testing.assert_array_equal(got, whole)
+
+
+@pytest.mark.parametrize("kind", [KINDS.Q4_1, KINDS.F16], ids=lambda k: k.name)
+def test_more_tokens_than_one_run_takes(files, kind):
+    graph, n = files(kind), N_ROWS + N_SELECTED + 5
+    ids = np.resize(IDS, n)
+    executor = CPUExecutor(graph, 640, 2)
+    whole = everything(executor, ids)
+    assert whole.shape == (n, 83)
+    last = executor.run(executor.new_state(), ids)
+    np.testing.assert_array_equal(last, whole[-1:])
+    np.testing.assert_array_equal(everything(executor, ids, 100), whole)
+
+
+# -- states ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=[KINDS.Q4_0, KINDS.F32], ids=lambda k: k.name)
+def executor(files, request):
+    return CPUExecutor(files(request.param), 100, 2)
+
+
+@pytest.fixture(scope="module")
+def whole(executor):
+    return everything(executor, IDS[:100])
+
+
+def test_states_do_not_mix(executor, whole):
+    one, other = executor.new_state(), executor.new_state()
+    for i in range(0, 60, 5):
+        got = executor.run(one, IDS[i : i + 5])
+        executor.run(other, IDS[199 - i - 5 : 199 - i])
+        np.testing.assert_array_equal(got[0], whole[i + 4])
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 63, 64, 65, 79])
+def test_a_state_can_be_cut_and_continued(executor, whole, n):
+    state = executor.new_state()
+    executor.run(state, IDS[:n] if n else IDS[:1])
+    state.truncate(n)
+    executor.run(state, IDS[100:120])
+    state.truncate(n)
+    assert state.n_past == n
+    np.testing.assert_array_equal(executor.run(state, IDS[n : n + 5])[0], whole[n + 4])
+
+
+def test_the_context_can_be_filled_to_the_last_token(executor, whole):
+    state = executor.new_state()
+    executor.run(state, IDS[:99])
+    np.testing.assert_array_equal(executor.run(state, IDS[99:100])[0], whole[99])
+
+
+@pytest.mark.parametrize(("held", "more"), [(0, 101), (95, 6), (100, 1), (1, 10_000)])
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_full_context_is_said_and_harms_nothing(files, executor, whole, held, more, backend):
+    if backend == "reference":
+        executor = ReferenceExecutor(files(KINDS.F32), 100)
+    state = executor.new_state()
+    if held:
+        executor.run(state, IDS[:held])
+    with pytest.raises(ContextFull, match=f"holds 100 tokens: {held} are used and {more} more"):
+        executor.run(state, np.resize(IDS, more))
+    assert state.n_past == held
+    if held + 3 <= 100 and backend == "cpu":
+        np.testing.assert_array_equal(executor.run(state, IDS[held : held + 3])[0], whole[held + 2])
+
+
+def test_what_is_returned_is_the_callers(executor):
+    first = executor.run(executor.new_state(), IDS[:3])
+    kept = first.copy()
+    executor.run(executor.new_state(), IDS[50:60])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_plain_lists_and_other_integers_are_ids(executor):
+    expected = executor.run(executor.new_state(), IDS[:4])
+    got = executor.run(executor.new_state(), IDS[:4].astype(np.int64).tolist())
+    np.testing.assert_array_equal(got, expected)
+
+
+# -- one bad token --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("kind", [KINDS.F32, KINDS.Q8_0], ids=lambda k: k.name)
+def test_a_sequence_that_goes_wrong_does_not_spoil_the_next(bad, kind):
+    """Rows of 24 floats are padded to 32: nothing may stay behind in the padding."""
+    rng, width = np.random.default_rng(1), 24 if kind == KINDS.F32 else 32
+    embedding = rng.normal(size=(8, width))
+    embedding[5] = bad
+    graph = Graph()
+    x = graph.embed(Param("e", tensor("e.weight", embedding)))
+    for i in range(2):
+        h = graph.rms_norm(x, Param("n", tensor(f"n{i}", np.ones(width))), 1e-5)
+        values = rng.normal(size=(width, width))
+        x = graph.add(x, graph.linear(h, Param("w", tensor(f"w{i}", values, kind))))
+    graph.linear(graph.select(x), Param("o", tensor("o", embedding[:5])))
+    executor = CPUExecutor(graph, 16, 1)
+    good = np.array([1, 2, 3, 4], np.int32)
+    expected = everything(executor, good)
+    wrong = everything(executor, np.array([5, 5, 5, 5], np.int32))
+    assert not np.any(np.isfinite(wrong)) or bad == 1e30
+    np.testing.assert_array_equal(everything(executor, good), expected)
+
+
+# -- loading --------------------------------------------------------------------------------------
+
+
+def test_progress_and_times(files):
+    told = []
+    graph = files(KINDS.Q4_0)
+    executor = CPUExecutor(graph, 64, 1, lambda *args: told.append(args))
+    matrices = [op.weight for op in graph.ops if isinstance(op, (Embed, Linear))]
+    packing = [(done, total) for what, done, total in told if what == "packing"]
+    assert packing[0][0] == 0
+    assert packing[-1] == (sum(matrix.data.nbytes for matrix in matrices),) * 2
+    assert packing == sorted(packing)
+    assert executor.times.pack > 0
+    assert executor.times.compile > 0
+
+
+def test_a_tensor_that_is_used_twice_is_packed_once():
+    graph = Graph()
+    shared = param("e", (48, 32))
+    graph.linear(graph.select(graph.embed(shared)), shared)
+    assert CPUExecutor(graph, 16, 1).weight_bytes == 48 * 32 * 4
+
+
+def test_the_cache_is_float16_and_rounded_up(files):
+    executor = CPUExecutor(files(KINDS.F32), 65, 1)
+    assert executor.cache_bytes == 2 * 2 * 64 * 128 * 2  # layers, K and V, width, positions, bytes
+    assert executor.n_context == 65
