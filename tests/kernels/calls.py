@@ -25,7 +25,7 @@ MAX_THREADS = 8
 class Quantized:
     """Integer rows [T, C], and beside them records as [C / 32, 3, T].
 
-    `wide`: 16 bits, a token's high bytes before its low ones.
+    `wide`: 16 bits, a block's 32 high bytes before its low ones.
     """
 
     def __init__(self, n_tokens: int, n_columns: int, wide: bool = False) -> None:
@@ -40,7 +40,8 @@ class Quantized:
         parts = self.rows.array[: self.n_tokens].astype(np.int32)
         if not self.wide:
             return parts
-        return 256 * parts[:, : self.n_columns] + parts[:, self.n_columns :]
+        blocks = parts.reshape(self.n_tokens, -1, 2, 32)
+        return (256 * blocks[:, :, 0] + blocks[:, :, 1]).reshape(self.n_tokens, -1)
 
     @property
     def scale(self) -> Any:
@@ -76,8 +77,7 @@ class Quantized:
         assert np.all(self.rows.array[self.n_tokens :] == -1), "written behind the last token"
 
     def operands(self, name: str) -> dict[str, float]:
-        low = self.n_columns if self.wide else 0
-        return {name: self.rows.address, "low": low, "meta": self.meta.address}
+        return {name: self.rows.address, "parts": 1 + self.wide, "meta": self.meta.address}
 
 
 def assert_same_integers(got: Quantized, expected: Quantized) -> None:
@@ -95,7 +95,7 @@ def count_of(n: int) -> Guarded:
 
 
 def quantized_operands(out: Quantized | None, name: str = "q") -> dict[str, float]:
-    return out.operands(name) if out else {name: 0, "low": 0, "meta": 0}
+    return out.operands(name) if out else {name: 0, "parts": 0, "meta": 0}
 
 
 def guarded_parts(out: Quantized | None) -> tuple[Quantized, ...]:

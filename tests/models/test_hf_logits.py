@@ -105,7 +105,7 @@ def test_the_last_logits_are_the_last_of_all(model):
         assert relative_error(last, everything[-1:]) < 1e-6
 
 
-# -- each peculiarity has to matter, or it is not tested above -------------------------------------
+# -- each peculiarity has to matter, or it is not tested above ------------------------------------
 
 
 def change_rope(graph, **changes):

@@ -15,7 +15,7 @@ from .tiles import META
 @kernel
 def silu_mul(
     gate: int, up: int, out: int, gate_stride: int, up_stride: int, stride: int, n_columns: int,
-    q: int, low: int, meta: int, count: int, thread: int, n_threads: int,
+    q: int, parts: int, meta: int, count: int, thread: int, n_threads: int,
 ) -> None:
     """out = gate / (1 + exp(-gate)) * up, quantized too unless q = 0; threads take 32 columns."""
     first, last = share((n_columns + 31) // 32, thread, n_threads)
@@ -30,8 +30,8 @@ def silu_mul(
             store(to + i, mul(sigmoid, load(f32x16, b + i)))
         if q != 0:
             at = meta + META * n_tokens * first + 4 * t
-            row, columns = q + t * (n_columns + low) + 32 * first, 32 * (last - first)
-            quantize_columns(to + begin, row, low, at, columns, n_tokens)
+            cells = q + parts * (t * n_columns + 32 * first)
+            quantize_columns(to + begin, cells, parts, at, 32 * (last - first), n_tokens)
 
 
 @kernel

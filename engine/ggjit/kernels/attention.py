@@ -106,7 +106,7 @@ def attention() -> Kernel:
     def attention_f16(
         q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, n_heads: int,
         n_kv_heads: int, k_dim: int, v_dim: int, n_context: int, scale: float, scratch: int,
-        scratch_step: int, q8: int, low: int, meta: int, batch_caches: int, batch_positions: int,
+        scratch_step: int, q8: int, parts: int, meta: int, batch_caches: int, batch_positions: int,
         count: int, thread: int, n_threads: int,
     ) -> None:
         group = n_heads // n_kv_heads
@@ -147,8 +147,8 @@ def attention() -> Kernel:
                 if q8 != 0:
                     column = head * v_dim
                     at = meta + META * n_tokens * (column // 32) + 4 * t
-                    cells = q8 + t * (n_heads * v_dim + low) + column
-                    quantize_columns(to, cells, low, at, v_dim, n_tokens)
+                    cells = q8 + parts * (t * n_heads * v_dim + column)
+                    quantize_columns(to, cells, parts, at, v_dim, n_tokens)
 
     return kernel(attention_f16, "attention_f16")
 

@@ -115,13 +115,13 @@ def dots_in(high: int, low: int, a: int, b: int, wide: bool) -> Any:
     """Return the device function for one block's dots, in tile registers of its own."""
 
     @device
-    def issue(x, low_bytes, step, quants, dots):  # type: ignore[no-untyped-def]
+    def issue(x, step, quants, dots):  # type: ignore[no-untyped-def]
         load_tile(b, quants, 64)
         load_tile(a, x, step)
         dot_tiles(high, a, b)
         store_tile(high, dots, 64)
         if wide:
-            load_tile(a, x + low_bytes, step)
+            load_tile(a, x + 32, step)
             dot_tiles(low, a, b)
             store_tile(low, dots + 1024, 64)
 
@@ -133,6 +133,7 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int, wide: bool) -> Any:
     floats, ints = tile(f32x16, TOKENS), tile(i32x16, TOKENS)
     scale, minimum = lanes.scale, lanes.minimum or lanes.scale
     has_minimum, group_bytes = lanes.minimum is not None, 16 * n_bytes
+    block = 64 if wide else 32  # bytes of a token's block
 
     issue_even, issue_odd = dots_in(0, 1, 4, 6, wide), dots_in(2, 3, 5, 7, wide)
 
@@ -149,18 +150,17 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int, wide: bool) -> Any:
 
     @device
     def many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        low = 32 * n_blocks
-        step, meta_step = 2 * low if wide else low, META * n_tokens
+        step, meta_step = block * n_blocks, META * n_tokens
         x += t * step
         scales, sums = meta + 4 * t, meta + 4 * t + 4 * n_tokens
         quants, even, odd = own + QUANTS, own + DOTS, own + DOTS + 2048
         acc = zeros(floats)
-        issue_even(x, low, step, quants, even)
+        issue_even(x, step, quants, even)
         for i in range(0, n_blocks - 1, 2):  # the dots of a block are read while the next are made
-            issue_odd(x + 32 * i + 32, low, step, quants + 512 * i + 512, odd)
+            issue_odd(x + block * (i + 1), step, quants + 512 * (i + 1), odd)
             acc = accumulate(acc, even, w, scales, sums)
             if i + 2 < n_blocks:
-                issue_even(x + 32 * i + 64, low, step, quants + 512 * i + 1024, even)
+                issue_even(x + block * (i + 2), step, quants + 512 * (i + 2), even)
             acc = accumulate(acc, odd, w + group_bytes, scales + meta_step, sums + meta_step)
             w += 2 * group_bytes
             scales += 2 * meta_step

@@ -13,7 +13,7 @@ from .threads import share
 
 @kernel
 def rms_norm(
-    x: int, weight: int, eps: float, out: int, stride: int, n_columns: int, q: int, low: int,
+    x: int, weight: int, eps: float, out: int, stride: int, n_columns: int, q: int, parts: int,
     meta: int, count: int, thread: int, n_threads: int,
 ) -> None:
     """out = x / sqrt(mean(x**2) + eps) * weight. Rows are padded with zeros to 16 columns."""
@@ -30,5 +30,5 @@ def rms_norm(
         for i in range(0, 4 * n_columns, 64):
             store(to + i, mul(mul(load(f32x16, row + i), by), load(f32x16, weight + i)))
         if q != 0:
-            row = q + t * (n_columns + low)
-            quantize_columns(to, row, low, meta + 4 * t, n_columns, n_tokens)
+            cells = q + parts * t * n_columns
+            quantize_columns(to, cells, parts, meta + 4 * t, n_columns, n_tokens)

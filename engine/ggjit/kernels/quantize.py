@@ -1,7 +1,7 @@
 """Float32 activations to integers: one scale per 32 columns, with the sums that products need.
 
-8-bit activations are a row of bytes. 16-bit ones are two, 256 * high + low, `low` bytes apart
-(the row's width); `low` = 0 says 8-bit.
+Activations of 8 bits have one part, 32 bytes a block; those of 16 bits two, 256 * high + low: a
+block's 32 high bytes and its 32 low ones behind them.
 """
 
 from numba import float32, int32, int64
@@ -29,24 +29,25 @@ TINY = float32(1e-33)  # blocks below are zeros: levels / largest would overflow
 
 
 @device
-def quantize_columns(x, q, low, meta, n, n_tokens):  # type: ignore[no-untyped-def]
+def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped-def]
     """Quantize n columns of one token (a multiple of 32, starting on a block).
 
     `meta` is where the first block's scale goes (see tiles.py).
     """
-    levels = float32(127) if low == 0 else float32(127 * 256)
+    levels = float32(127) if parts == 1 else float32(127 * 256)
     for i in range(n // 32):
         a, b = load(f32x16, x + 128 * i), load(f32x16, x + 128 * i + 64)
         largest = max_all(maximum(absolute(a), absolute(b)))
         inverse = splat(f32x16, levels / largest if largest > TINY else float32(0))
         qa, qb = round_to(i32x16, mul(a, inverse)), round_to(i32x16, mul(b, inverse))
         scale, total = largest / levels, sum_all(add(qa, qb))
-        if low != 0:
-            store_bytes(q + low + 32 * i, qa)
-            store_bytes(q + low + 32 * i + 16, qb)
+        cells = q + 32 * parts * i
+        if parts == 2:
+            store_bytes(cells + 32, qa)
+            store_bytes(cells + 48, qb)
             qa, qb = high_byte(qa), high_byte(qb)
-        store_bytes(q + 32 * i, qa)
-        store_bytes(q + 32 * i + 16, qb)
+        store_bytes(cells, qa)
+        store_bytes(cells + 16, qb)
         at = meta + META * n_tokens * i
         store(at, scale)
         store(at + 4 * n_tokens, scale * float32(total))
@@ -61,13 +62,13 @@ def high_byte(v):  # type: ignore[no-untyped-def]
 
 @kernel
 def quantize(
-    x: int, stride: int, q: int, low: int, meta: int, n_columns: int, count: int,
+    x: int, stride: int, q: int, parts: int, meta: int, n_columns: int, count: int,
     thread: int, n_threads: int,
 ) -> None:
     """Quantize rows; threads take runs of 32 columns."""
     first, last = share(n_columns // 32, thread, n_threads)
     n = load(int64, count)
     for t in range(n):
-        to = q + t * (n_columns + low) + 32 * first
+        cells = q + parts * (t * n_columns + 32 * first)
         at = meta + META * n * first + 4 * t
-        quantize_columns(x + t * stride + 128 * first, to, low, at, 32 * (last - first), n)
+        quantize_columns(x + t * stride + 128 * first, cells, parts, at, 32 * (last - first), n)

@@ -44,24 +44,22 @@ def tile_of(lanes: IntLanes, n_bytes: int, n: int, wide: bool) -> Any:
     quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
     has_minimum, shifted = lanes.minimum is not None, lanes.shift is not None
     shift = lanes.shift or 0
-    group_bytes = 16 * n_bytes
+    group_bytes, block = 16 * n_bytes, 64 if wide else 32  # bytes of a token's block
 
     @device
     def rows_by_tokens(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        low = 32 * n_blocks  # from a row's high bytes to its low ones
-        step = 2 * low if wide else low
+        step = block * n_blocks
         x += t * step
         scales = meta + 4 * t
         scaled_sums, sums = scales + 4 * n_tokens, scales + 8 * n_tokens
         acc = zeros(floats)
         for _ in range(n_blocks):
             q = quants(w)
-            dots = zeros(ints)
+            dots = dot(zeros(ints), q, x + block - 32, step)
             if wide:
-                dots = shift_left(dot(dots, q, x, step), 8)
+                dots = add(dots, shift_left(dot(zeros(ints), q, x, step), 8))
             if shifted:
                 dots = sub(dots, shift_left(splat_each(ints, sums, 4), shift))
-            dots = dot(dots, q, x + low if wide else x, step)
             by = mul(splat_each(floats, scales, 4), scale(w))
             acc = fma(to_f32(dots), by, acc)
             if has_minimum:
@@ -70,7 +68,7 @@ def tile_of(lanes: IntLanes, n_bytes: int, n: int, wide: bool) -> Any:
                 for line in range(0, group_bytes, 64):
                     prefetch(w + group_bytes * 8 + line)
             w += group_bytes
-            x += 32
+            x += block
             scales += META * n_tokens
             scaled_sums += META * n_tokens
             sums += META * n_tokens

@@ -119,7 +119,7 @@ class Lowering:
             q = self.storage.quantized[op.x]
             operands |= {"x": address(q.q), "meta": address(q.meta)}
             operands |= self._scratch_of(scratch_bytes(n_columns))
-            yield self._step(op, linear_int8(fmt, q.low != 0), operands, writes_by=_columns(op))
+            yield self._step(op, linear_int8(fmt, q.parts == 2), operands, writes_by=_columns(op))
         else:
             operands |= self._rows("x", op.x, "x_stride")
             yield self._step(op, linear_float(fmt), operands, writes_by=_columns(op))
@@ -252,8 +252,9 @@ class Lowering:
         """Return where the integer form goes; zeros if nothing wants it."""
         quantized = self.storage.quantized.get(buffer) if buffer else None
         if quantized is None:
-            return {name: 0, "low": 0, "meta": 0}
-        return {name: address(quantized.q), "low": quantized.low, "meta": address(quantized.meta)}
+            return {name: 0, "parts": 0, "meta": 0}
+        meta = address(quantized.meta)
+        return {name: address(quantized.q), "parts": quantized.parts, "meta": meta}
 
     def _scratch_of(self, n_bytes: int) -> Operands:
         """Return memory that is each thread's own, valid within a step."""

@@ -28,11 +28,11 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """Rows of bytes, one row a token or two (16-bit), and their scales and sums."""
+    """Integers in one part or two (of 16 bits), and their scales and sums."""
 
     q: npt.NDArray[Any]
     meta: npt.NDArray[Any]
-    low: int  # from a token's high bytes to its low ones; 0 for 8-bit
+    parts: int
 
 
 @dataclass
@@ -98,6 +98,6 @@ def _new_rows(width: int, n_rows: int) -> Rows:
 
 
 def _new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
-    n_blocks, n_parts = width // 32, 2 if wide else 1
-    q = aligned(n_rows * n_parts * width, np.int8)
-    return Quantized(q, aligned(n_rows * n_blocks * META, np.uint8), width if wide else 0)
+    parts = 2 if wide else 1
+    meta = aligned(n_rows * (width // 32) * META, np.uint8)
+    return Quantized(aligned(n_rows * parts * width, np.int8), meta, parts)
