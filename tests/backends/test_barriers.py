@@ -10,7 +10,7 @@ from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.cpu.lower import Lowering, Step, reads_integers
 from ggjit.backends.cpu.storage import plan
 from ggjit.backends.cpu.tape import barriers
-from ggjit.backends.cpu.weights import PackedWeights
+from ggjit.backends.cpu.weights import PackedWeights, matrices_of
 from ggjit.graph import Linear
 from ggjit.kernels.activation import add
 
@@ -125,7 +125,7 @@ def test_every_step_of_a_graph_says_what_it_touches(seed):
     integers = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
     storage = plan(ops, integers, 16, 4, wide=False)
     cache, batch = CacheLayout(ops, 64), Batch(16, 4)
-    lowering = Lowering(storage, PackedWeights(1), batch, cache, 16, 1)
+    lowering = Lowering(storage, PackedWeights(matrices_of(ops), 1), batch, cache, 16, 1)
     steps = [s for op in ops for s in lowering.lower(op)]
     check(steps)
     known = {rows.address: id(rows) for rows in storage.rows.values()}

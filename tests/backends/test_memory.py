@@ -48,7 +48,7 @@ def test_pages_of_no_file_are_kept():
 @pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
 def test_packing_does_not_depend_on_threads(rng, fmt):
     values = tensor("w", rng.normal(size=(83, 96)), fmt.type)
-    one, three = (PackedWeights(n).matrix(values) for n in (1, 3))
+    one, three = (PackedWeights([values], n).matrix(values) for n in (1, 3))
     np.testing.assert_array_equal(one, three)
     assert one.nbytes == 96 * values.data.nbytes // 83
 
@@ -56,16 +56,16 @@ def test_packing_does_not_depend_on_threads(rng, fmt):
 @pytest.mark.parametrize("slice_bytes", [1, 5000, 1 << 20])
 def test_packing_slice_by_slice(rng, monkeypatch, slice_bytes):
     values = tensor("w", rng.normal(size=(83, 96)), KINDS.Q4_1)
-    expected = PackedWeights(1).matrix(values)
+    expected = PackedWeights([values], 1).matrix(values)
     monkeypatch.setattr("ggjit.backends.cpu.weights.SLICE", slice_bytes)
-    np.testing.assert_array_equal(PackedWeights(2).matrix(values), expected)
+    np.testing.assert_array_equal(PackedWeights([values], 2).matrix(values), expected)
 
 
 @pytest.mark.parametrize("kind", [KINDS.F32, KINDS.F16, KINDS.BF16], ids=lambda k: k.name)
 @pytest.mark.parametrize("n", [1, 16, 37])
 def test_vectors_are_floats_followed_by_zeros(rng, kind, n):
     values = rng.integers(-8, 8, n).astype(np.float32)
-    weights = PackedWeights(1)
+    weights = PackedWeights([], 1)
     made = tensor("v", values, kind)
     got = weights.vector(made)
     np.testing.assert_array_equal(got[:n], values)
@@ -79,18 +79,17 @@ def test_vectors_are_floats_followed_by_zeros(rng, kind, n):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_context", [1, 64, 100])
-def test_layers_share_a_block_without_overlap(seed, n_context):
+def test_layers_share_a_chunk_without_overlap(seed, n_context):
     ops = random_graph(np.random.default_rng(seed), n_ops=20).ops
     layout = CacheLayout(ops, n_context)
-    assert layout.n_context % 64 == 0
-    assert layout.n_context >= n_context
-    used = np.zeros(layout.n_bytes, np.uint8)
+    assert layout.n_bytes == (n_context + 63) // 64 * layout.chunk_bytes
+    used = np.zeros(layout.chunk_bytes, np.uint8)
     for op in ops:
         if isinstance(op, Attention):
             layer = layout.layers[op.layer]
             width = (op.v_dim + 15) // 16 * 16
             for start, n in ((layer.k_offset, op.k_dim), (layer.v_offset, width)):
-                used[start : start + 2 * op.n_kv_heads * n * layout.n_context] += 1
+                used[start : start + 2 * op.n_kv_heads * n * 64] += 1
     assert np.all(used == 1)
 
 

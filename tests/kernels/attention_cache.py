@@ -22,28 +22,30 @@ class Cache:
             v_dim,
             padded(v_dim),
         )
-        n_keys = n_kv_heads * k_dim * self.n_context
-        self.block = Guarded(n_keys + n_kv_heads * self.width * self.n_context, np.float16)
+        self._n_keys = n_kv_heads * k_dim * 64  # of a chunk
+        n_values = n_kv_heads * self.width * 64
+        self.block = Guarded((self.n_context // 64, self._n_keys + n_values), np.float16)
         self.block.array[:] = 0
-        self._n_keys = n_keys
 
     @property
     def operands(self) -> dict[str, float]:
         return {
             "k_offset": 0, "v_offset": 2 * self._n_keys, "n_kv_heads": self.n_kv_heads,
-            "k_dim": self.k_dim, "v_dim": self.v_dim, "n_context": self.n_context,
+            "k_dim": self.k_dim, "v_dim": self.v_dim,
+            "chunk_bytes": 2 * self.block.array.shape[1],
         }  # fmt: skip
 
     def keys(self) -> Any:
         """Shapes: returns [n_context, n_kv_heads, k_dim]."""
-        runs = self.block.array[: self._n_keys]
-        runs = runs.reshape(self.n_kv_heads, self.n_context // 16, self.k_dim, 16)
-        return runs.transpose(1, 3, 0, 2).reshape(self.n_context, self.n_kv_heads, self.k_dim)
+        runs = self.block.array[:, : self._n_keys]
+        runs = runs.reshape(-1, self.n_kv_heads, 4, self.k_dim, 16)
+        return runs.transpose(0, 2, 4, 1, 3).reshape(-1, self.n_kv_heads, self.k_dim)
 
     def values(self) -> Any:
         """Shapes: returns [n_context, n_kv_heads, v_dim]."""
-        rows = self.block.array[self._n_keys :].reshape(self.n_kv_heads, self.n_context, self.width)
-        return rows.transpose(1, 0, 2)[..., : self.v_dim]
+        rows = self.block.array[:, self._n_keys :].reshape(-1, self.n_kv_heads, 64, self.width)
+        rows = rows.transpose(0, 2, 1, 3).reshape(-1, self.n_kv_heads, self.width)
+        return rows[..., : self.v_dim]
 
     def store(self, k: Any, v: Any, first: int, n_threads: Threads = 1) -> None:
         """Append [T, K, D] keys and [T, K, E] values from position `first` on."""

@@ -1,11 +1,12 @@
 """Causal attention over a float16 cache.
 
-Cache of one layer, per key head: keys in runs of 16 positions, [n_context / 16, head_dim, 16], so
-that a vector holds one dimension of 16 keys and no sum crosses it; values [n_context, width] with
-width = head_dim rounded up to 16.
+The cache of a sequence is cut into chunks of 64 positions that hold all layers, so that it grows
+from its start. In a chunk a layer has, per key head: keys in runs of 16 positions, [4, head_dim,
+16], so that a vector holds one dimension of 16 keys and no sum crosses it; then, per head, values
+[64, width], width = head_dim rounded up to 16.
 
-Keys are taken 64 at a time with an online softmax, the chunks aligned to the sequence: what a
-query sees never depends on the batch. Queries that share a key head share each loaded key.
+A chunk is a step of an online softmax: what a query sees never depends on the batch. Queries that
+share a key head share each loaded key.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def scratch_bytes(head_dim: int) -> int:
 @kernel
 def store_kv(
     k: int, v: int, k_stride: int, v_stride: int, k_offset: int, v_offset: int, n_kv_heads: int,
-    k_dim: int, v_dim: int, n_context: int, batch_caches: int, batch_positions: int, count: int,
+    k_dim: int, v_dim: int, chunk_bytes: int, batch_caches: int, batch_positions: int, count: int,
     thread: int, n_threads: int,
 ) -> None:
     """Append the batch's keys and values to the cache."""
@@ -65,14 +66,15 @@ def store_kv(
     width = (v_dim + 15) // 16 * 16
     for t in range(first, last):
         position = int64(load(int32, load(int64, batch_positions) + 4 * t))
-        base = load(int64, load(int64, batch_caches) + 8 * t)
+        chunk = load(int64, load(int64, batch_caches) + 8 * t) + position // CHUNK * chunk_bytes
+        at = position % CHUNK
         for h in range(n_kv_heads):
-            keys = base + k_offset + 2 * h * n_context * k_dim
-            to = keys + 32 * (position // 16) * k_dim + 2 * (position % 16)
+            keys = chunk + k_offset + 2 * h * CHUNK * k_dim
+            to = keys + 32 * (at // 16) * k_dim + 2 * (at % 16)
             row = k + t * k_stride + 4 * h * k_dim
             for d in range(k_dim):
                 store_f16(to + 32 * d, load(float32, row + 4 * d))
-            to = base + v_offset + 2 * (h * n_context + position) * width
+            to = chunk + v_offset + 2 * (h * CHUNK + at) * width
             row = v + t * v_stride + 4 * h * v_dim
             for d in range(v_dim):
                 store_f16(to + 2 * d, load(float32, row + 4 * d))
@@ -105,7 +107,7 @@ def attention() -> Kernel:
     # q8 (unless 0): results are left quantized too; needs v_dim to be a multiple of 32
     def attention_f16(
         q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, n_heads: int,
-        n_kv_heads: int, k_dim: int, v_dim: int, n_context: int, scale: float, scratch: int,
+        n_kv_heads: int, k_dim: int, v_dim: int, chunk_bytes: int, scale: float, scratch: int,
         scratch_step: int, q8: int, parts: int, meta: int, batch_caches: int, batch_positions: int,
         count: int, thread: int, n_threads: int,
     ) -> None:
@@ -129,9 +131,10 @@ def attention() -> Kernel:
                 copy_scaled(row, qs + 4 * r * k_dim, k_dim, scale)
                 longest = max(longest, int64(load(int32, load(int64, batch_positions) + 4 * t)) + 1)
             base = load(int64, load(int64, batch_caches) + 8 * (first // group))
-            keys = base + k_offset + 2 * h * n_context * k_dim
-            values = base + v_offset + 2 * h * n_context * width
-            args = (qs, keys, values, longest, k_dim, width, first, n, group, batch_positions)
+            keys = base + k_offset + 2 * h * CHUNK * k_dim
+            values = base + v_offset + 2 * h * CHUNK * width
+            places = load(int64, batch_positions)
+            args = (qs, keys, values, chunk_bytes, longest, k_dim, width, first, n, group, places)
             if size == wide:
                 many(*args)
             elif size == few:
@@ -212,7 +215,7 @@ def attend(n: int) -> Any:
             store_each(results + 4 * i, 4 * width, acc)
 
     @device
-    def run(qs, keys, values, longest, k_dim, width, first, n_real, group, batch_positions):  # type: ignore[no-untyped-def]
+    def run(qs, keys, values, chunk_bytes, longest, k_dim, width, first, n_real, group, positions):  # type: ignore[no-untyped-def]
         results = qs + 4 * n * k_dim
         scores = results + 4 * n * width
         state = scores + 4 * n * CHUNK
@@ -224,12 +227,14 @@ def attend(n: int) -> Any:
         for start in range(0, longest, CHUNK):
             n_keys = min(CHUNK, longest - start)
             for j in range(0, n_keys, 16):
-                scores_of(qs, keys + 2 * (start + j) * k_dim, k_dim, scores + 4 * j)
+                scores_of(qs, keys + 2 * j * k_dim, k_dim, scores + 4 * j)
             for r in range(n):
                 t = (first + min(r, n_real - 1)) // group
-                position = int64(load(int32, load(int64, batch_positions) + 4 * t))
+                position = int64(load(int32, positions + 4 * t))
                 weigh(scores + 4 * r * CHUNK, state, r, position + 1 - start)
             settle(state)
-            gather(results, values + 2 * start * width, scores, state, width, n_keys)
+            gather(results, values, scores, state, width, n_keys)
+            keys += chunk_bytes
+            values += chunk_bytes
 
     return run

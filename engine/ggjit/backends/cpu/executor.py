@@ -18,7 +18,7 @@ from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
 from .threads import Team, default_threads
-from .weights import PackedWeights
+from .weights import PackedWeights, matrices_of
 
 N_ROWS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
@@ -100,16 +100,8 @@ class CPUExecutor:
 
 
 def _packed(ops: list[Op], n_threads: int, progress: Progress | None) -> PackedWeights:
-    weights = PackedWeights(n_threads)
-    matrices = {op.weight.name: op.weight for op in ops if is_matrix(op)}  # type: ignore[attr-defined]
     report = (lambda done, total: progress("packing", done, total)) if progress else None
-    weights.pack_all(list(matrices.values()), report)
-    return weights
-
-
-def is_matrix(op: Op) -> bool:
-    """Tell whether an operation has a matrix to pack."""
-    return len(getattr(getattr(op, "weight", None), "shape", ())) == 2
+    return PackedWeights(matrices_of(ops), n_threads, report)
 
 
 def _pieces(ids: npt.NDArray[np.int32], n: int) -> list[npt.NDArray[np.int32]]:

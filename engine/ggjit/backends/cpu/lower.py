@@ -151,7 +151,7 @@ class Lowering:
             "n_kv_heads": op.n_kv_heads,
             "k_dim": op.k_dim,
             "v_dim": op.v_dim,
-            "n_context": self.cache.n_context,
+            "chunk_bytes": self.cache.chunk_bytes,
             "batch_caches": self.batch.slot(4),
             "batch_positions": self.batch.slot(3),
         }

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 ALIGNMENT = 64
+HUGE_PAGE = 2 << 20
 
 
 def aligned(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -18,6 +19,26 @@ def aligned(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     raw = np.zeros(n * item + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + n * item].view(dtype)
+
+
+class Arena:
+    """One block of memory in large pages where the system has them, handed out piece by piece.
+
+    Large pages spare most page faults of what grows, and address translations of what is read again
+    and again.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self._block = aligned(n_bytes + HUGE_PAGE, np.uint8)
+        self._used = -address(self._block) % HUGE_PAGE
+        advise(self._block[self._used :], getattr(mmap, "MADV_HUGEPAGE", None))
+
+    def take(self, n_bytes: int) -> npt.NDArray[np.uint8]:
+        """Return the next bytes, on a cache line."""
+        start = self._used
+        self._used += (n_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        assert self._used <= len(self._block)
+        return self._block[start : start + n_bytes]
 
 
 def address(array: npt.NDArray[Any]) -> int:
@@ -30,10 +51,14 @@ def drop_pages(array: npt.NDArray[Any]) -> None:
 
     Files are mapped read-only: other memory would lose what it holds.
     """
-    if array.flags.writeable or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    start = -(-address(array) // mmap.PAGESIZE) * mmap.PAGESIZE  # pages shared with others stay
+    if not array.flags.writeable:
+        advise(array, getattr(mmap, "MADV_DONTNEED", None))
+
+
+def advise(array: npt.NDArray[Any], advice: int | None) -> None:
+    """Tell the system how the pages that lie wholly within an array are used, where it listens."""
+    start = -(-address(array) // mmap.PAGESIZE) * mmap.PAGESIZE
     end = (address(array) + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-    if start < end:
+    if advice is not None and start < end:
         madvise = ctypes.CDLL(None).madvise
-        madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
+        madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), advice)

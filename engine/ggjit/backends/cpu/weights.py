@@ -10,38 +10,50 @@ import numpy.typing as npt
 
 from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
+from ...graph import Embed, Linear, Op
 from ...kernels.pack import pack
-from .memory import address, aligned, drop_pages
+from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
 from .threads import Call, run_parallel
 
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
 
 
+def matrices_of(ops: list[Op]) -> list[Tensor]:
+    """Return the matrices that operations multiply by or look up in, each once."""
+    used = [op.weight for op in ops if isinstance(op, Embed | Linear)]
+    return list({t.name: t for t in used}.values())
+
+
+def packed_bytes(tensor: Tensor) -> int:
+    """Bytes of a matrix in lanes: its own, the last group of rows filled up."""
+    n_rows = (tensor.shape[0] + N_ROWS - 1) // N_ROWS * N_ROWS
+    return n_rows * (tensor.data.nbytes // tensor.shape[0])
+
+
 class PackedWeights:
     """Every matrix of a model in lanes, every vector as float32 padded to 16."""
 
-    def __init__(self, n_threads: int) -> None:
+    def __init__(
+        self, matrices: list[Tensor], n_threads: int, progress: Progress | None = None
+    ) -> None:
+        """Pack matrices; `progress(done, total)` counts bytes."""
         self._n_threads = n_threads
         self._packed: dict[str, npt.NDArray[Any]] = {}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
-
-    def pack_all(self, tensors: list[Tensor], progress: Progress | None = None) -> None:
-        """Pack matrices; `progress(done, total)` counts bytes."""
-        total, done = sum(t.data.nbytes for t in tensors), 0
-        for tensor in tensors:
+        arena = Arena(sum(packed_bytes(t) + ALIGNMENT for t in matrices))
+        total, done = sum(t.data.nbytes for t in matrices), 0
+        for tensor in matrices:
             if progress:
                 progress(done, total)
-            self.matrix(tensor)
-            drop_pages(tensor.data)
+            self._packed[tensor.name] = arena.take(packed_bytes(tensor))
+            self._pack(tensor)
             done += tensor.data.nbytes
         if progress:
             progress(total, total)
 
     def matrix(self, tensor: Tensor) -> npt.NDArray[Any]:
         """Return a matrix in lanes."""
-        if tensor.name not in self._packed:
-            self._packed[tensor.name] = self._pack(tensor, find(tensor.type, tensor.name))
         return self._packed[tensor.name]
 
     def vector(self, tensor: Tensor) -> npt.NDArray[np.float32]:
@@ -58,19 +70,17 @@ class PackedWeights:
         """Bytes of all packed matrices."""
         return sum(p.nbytes for p in self._packed.values())
 
-    def _pack(self, tensor: Tensor, fmt: Format) -> npt.NDArray[Any]:
+    def _pack(self, tensor: Tensor) -> None:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
-        n_rows, n_columns = tensor.shape
-        n_blocks = n_columns // fmt.n_columns
+        fmt, packed = find(tensor.type, tensor.name), self._packed[tensor.name]
+        n_blocks = tensor.shape[1] // fmt.n_columns
         group_bytes = N_ROWS * n_blocks * fmt.n_bytes
-        packed = aligned((n_rows + N_ROWS - 1) // N_ROWS * group_bytes, np.uint8)
         source = tensor.data.reshape(-1)
         step = max(1, SLICE // group_bytes) * group_bytes
         for start in range(0, len(source), step):
             self._pack_slice(source[start : start + step], packed[start:], fmt, n_blocks)
-            if len(source) > step:
-                drop_pages(source[start : start + step])
-        return packed
+            drop_pages(source[start : start + step])
+        drop_pages(source)
 
     def _pack_slice(
         self, source: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
