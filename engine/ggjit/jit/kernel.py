@@ -16,6 +16,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from ..simd import target
+
 
 class Kernel:
     """A function to compile, under a name that is its own."""
@@ -48,4 +50,5 @@ def kernel(function: Callable[..., None], name: str | None = None) -> Kernel:
 
 def device(function: Callable[..., Any]) -> Any:
     """Make a function that kernels call, always inlined."""
+    target.current()  # Numba settles on a CPU with the first function it is given
     return numba.njit(error_model="numpy", forceinline=True)(function)

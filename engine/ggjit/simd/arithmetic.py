@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba import types
 
 from .emit import Builder, Value, call, constant, each, like, op, registers, splatted, tiled, widest
+from .halves import narrowed, widened
 from .types import I32, f32x16, i32x16, tile, u8x64
 
 
@@ -42,7 +43,7 @@ def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
         if vec.element == "i32":
             return b.sitofp(v, f32x16.ll)
         if vec.element == "f16":
-            return b.fpext(v, f32x16.ll)
+            return widened(b, v)
         wide = b.shl(b.zext(v, i32x16.ll), constant(i32x16, 16))
         return b.bitcast(wide, f32x16.ll)
 
@@ -53,7 +54,7 @@ def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
 def round_to(b: Builder, kinds: Any, _: Value, value: Value) -> Value:
     """Round float32 to a narrower float, or to the nearest int32 (ties to even)."""
     if kinds[0].element == "f16":
-        return b.fptrunc(value, kinds[0].ll)
+        return narrowed(b, value)
     return b.fptosi(call(b, "llvm.rint.v16f32", f32x16.ll, [value]), kinds[0].ll)
 
 

@@ -9,6 +9,7 @@ from numba import types
 from numba.core import cgutils
 
 from .emit import Builder, Value, at, op, pointer, registers, splatted, tiled
+from .halves import narrowed
 from .types import I8, I16, I32, I64, Tile, Vec
 
 _SCALARS = {
@@ -62,7 +63,7 @@ def store_bytes(b: Builder, kinds: Any, address: Value, value: Value) -> None:
 @op(lambda address, value: types.void)
 def store_f16(b: Builder, kinds: Any, address: Value, value: Value) -> None:
     """Write one float32 as float16."""
-    b.store(b.fptrunc(value, ir.HalfType()), pointer(b, address, ir.HalfType()), align=1)
+    b.store(narrowed(b, value), pointer(b, address, ir.HalfType()), align=1)
 
 
 @op(lambda kind, address, stride: kind)
