@@ -60,11 +60,28 @@ def test_logits_of_every_token(model, ids, logits):
     assert np.all(np.isfinite(logits))
 
 
-def test_the_cpu_is_as_exact_as_promised(logits, expected):
+def distance(logits, expected):
+    """Mean Kullback-Leibler divergence in nats, and how often the likeliest token is the same."""
     p, q = log_probabilities(expected), log_probabilities(logits)
-    divergence = (np.exp(p) * (p - q)).sum(axis=-1)
-    assert divergence.mean() < 1e-4
-    assert np.mean(logits.argmax(axis=-1) == expected.argmax(axis=-1)) > 0.98
+    divergence = (np.exp(p) * (p - q)).sum(axis=-1).mean()
+    return divergence, np.mean(logits.argmax(axis=-1) == expected.argmax(axis=-1))
+
+
+def test_the_cpu_is_as_exact_as_promised(logits, expected):
+    divergence, same = distance(logits, expected)
+    assert divergence < 1e-4
+    assert same > 0.98
+
+
+def test_activations_of_8_bits(path, ids, logits, expected):
+    with ggjit.load(path, threads=2, context=CONTEXT, activations=8) as model:
+        coarse = model.logits(ids)
+        session = model.session()
+        np.testing.assert_array_equal(session.feed(ids[:9]), coarse[8])
+        np.testing.assert_array_equal(session.feed(ids[9:10]), coarse[9])
+    divergence, same = distance(coarse, expected)
+    assert distance(logits, expected)[0] < divergence < 5e-3
+    assert same > 0.9
 
 
 def test_the_text_is_likely(logits, ids):
@@ -149,6 +166,7 @@ def test_only_the_vocabulary(path):
         ({"context": -1}, "context -1"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": 100_000}, "threads is 100000"),
+        ({"activations": 7}, "activations is 7"),
         ({"backend": "abacus"}, "backend is 'abacus'"),
     ],
 )
