@@ -49,14 +49,20 @@ def assert_only(got, whole, rows=slice(None), columns=slice(None)):
     np.testing.assert_array_equal(got, only(whole, rows, columns))
 
 
+def nothing_else_of(rows=slice(None), columns=slice(None)):
+    """Return what to do with inputs: keep them, so that writing shows, or only the part's own."""
+    return [lambda x: x, lambda x: only(x, rows, columns)]
+
+
 @EACH_PART
 @pytest.mark.parametrize("n_tokens", N_TOKENS)
 def test_norm_by_tokens(rng, n_tokens, part):
     x, weight = rng.normal(size=(n_tokens, 96)).astype("f4"), np.ones(96, np.float32)
     rows = share(n_tokens, part)
-    got, integers = rms_norm(only(x, rows), weight, 1e-5, part, 8)
-    assert_only(got, rms_norm(x, weight, 1e-5)[0], rows)
-    assert_only(integers.scale, quantize_rows(rms_norm(x, weight, 1e-5)[0]).scale, rows)
+    for given in nothing_else_of(rows):
+        got, integers = rms_norm(given(x), weight, 1e-5, part, 8)
+        assert_only(got, rms_norm(x, weight, 1e-5)[0], rows)
+        assert_only(integers.scale, quantize_rows(rms_norm(x, weight, 1e-5)[0]).scale, rows)
 
 
 @EACH_PART
@@ -66,7 +72,9 @@ def test_rotation_by_tokens(rng, n_tokens, part):
     positions = np.arange(n_tokens)
     angles, whole = (rope_angles(np.ones(10), positions, n_threads=n) for n in (part, 1))
     assert_only(angles.array, whole.array, rows)
-    assert_only(rotate(only(x, rows), angles, 3, True, part), rotate(x, whole, 3, True), rows)
+    expected = rotate(x, whole, 3, True)
+    assert_only(rotate(only(x, rows), angles, 3, True, part), expected, rows)
+    assert_only(rotate(x, whole, 3, True, part), expected, rows)
 
 
 @EACH_PART
@@ -82,14 +90,15 @@ def test_embedding_by_tokens(rng, fmt, part):
 def test_keys_and_values_by_tokens(rng, n_tokens, part):
     k, v = rng.normal(size=(2, n_tokens, 2, 16)).astype(np.float32)
     rows = share(n_tokens, part)
-    cache = Cache(2, 16, 16, 64)
-    cache.block.array[:] = np.nan
-    cache.store(only(k, rows), only(v, rows), 5, part)
     placed = slice(5 + rows.start, 5 + rows.stop)
-    for got, values in ((cache.keys(), k), (cache.values(), v)):
-        expected = np.full_like(got, np.nan)
-        expected[placed] = values[rows]
-        np.testing.assert_array_equal(got, expected)
+    for given in nothing_else_of(rows):
+        cache = Cache(2, 16, 16, 64)
+        cache.block.array[:] = np.nan
+        cache.store(given(k), given(v), 5, part)
+        for got, values in ((cache.keys(), k), (cache.values(), v)):
+            expected = np.full_like(got, np.nan)
+            expected[placed] = values[rows]
+            np.testing.assert_array_equal(got, expected)
 
 
 @EACH_PART
@@ -97,8 +106,9 @@ def test_keys_and_values_by_tokens(rng, n_tokens, part):
 def test_activation_by_columns(rng, n_columns, part):
     gate, up = rng.normal(size=(2, 3, n_columns)).astype(np.float32)
     columns = columns_of(n_columns, part)
-    got, _ = silu_mul(only(gate, columns=columns), only(up, columns=columns), part)
-    assert_only(got, silu_mul(gate, up)[0], columns=columns)
+    for given in nothing_else_of(columns=columns):
+        got, _ = silu_mul(given(gate), given(up), part)
+        assert_only(got, silu_mul(gate, up)[0], columns=columns)
 
 
 @EACH_PART
@@ -109,7 +119,8 @@ def test_products_by_columns(rng, fmt, n_rows, part):
     columns = columns_of(n_rows, part)
     for n_tokens in N_TOKENS:
         x, residual = (rng.normal(size=(n_tokens, n)).astype("f4") for n in (32, n_rows))
-        given, own = quantize_rows(x) if has_integers(fmt) else x, only(residual, columns=columns)
-        whole = linear(fmt, packed, given, n_rows, residual=residual)
-        got = linear(fmt, packed, given, n_rows, residual=own, n_threads=part)
-        assert_only(got, whole, columns=columns)
+        x = quantize_rows(x) if has_integers(fmt) else x
+        whole = linear(fmt, packed, x, n_rows, residual=residual)
+        for given in nothing_else_of(columns=columns):
+            got = linear(fmt, packed, x, n_rows, residual=given(residual), n_threads=part)
+            assert_only(got, whole, columns=columns)
