@@ -1,5 +1,8 @@
 """The CPU backend as a whole, against the reference backend."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import gguf
 import numpy as np
 import pytest
@@ -217,3 +220,32 @@ def test_the_cache_is_float16_and_rounded_up(files):
     executor = CPUExecutor(files(KINDS.F32), 65, 1)
     assert executor.cache_bytes == 2 * 2 * 64 * 128 * 2  # layers, K and V, width, positions, bytes
     assert executor.n_context == 65
+
+
+# -- who may run it -------------------------------------------------------------------------------
+
+
+def test_several_threads_queue():
+    """Each gets the logits it would get alone."""
+    graph = random_graph(np.random.default_rng(3), n_ops=8)
+    executor = CPUExecutor(graph, 64, 2)
+    prompts = [np.random.default_rng(i).integers(0, N_VOCAB, 9).astype(np.int32) for i in range(6)]
+    alone = [everything(executor, ids, 2) for ids in prompts]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda ids: everything(executor, ids, 2), prompts))
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_is_told_to_load_its_own():
+    executor = CPUExecutor(random_graph(np.random.default_rng(3), n_ops=8), 64, 2)
+    ids = np.array([1], np.int32)
+    executor.run(executor.new_state(), ids)
+    child = os.fork()
+    if child == 0:
+        try:
+            executor.run(executor.new_state(), ids)
+        except RuntimeError as error:
+            os._exit(7 if "fork" in str(error) else 1)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

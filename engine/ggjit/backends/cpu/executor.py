@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
@@ -58,6 +59,7 @@ class CPUExecutor:
         self._tape = Tape(steps, report)
         self.times = LoadTimes(packed - start, perf_counter() - packed)
         self._team = Team(self._tape.entries, self.n_threads)
+        self._running = threading.Lock()
         self._logits = self._storage.rows[graph.output].array
 
     @property
@@ -89,10 +91,11 @@ class CPUExecutor:
     def _run(self, state: CPUState, ids: npt.NDArray[np.int32], n_logits: int) -> Float32:
         """Run the tape once; return the logits of the last `n_logits` tokens."""
         n = len(ids)
-        self._batch.fill(ids, state.n_past, state.address, range(n - n_logits, n))
-        self._team.run()
-        state.n_past += n
-        return self._logits[:n_logits, : self.n_vocab].copy()
+        with self._running:  # one tape, one set of buffers: others queue
+            self._batch.fill(ids, state.n_past, state.address, range(n - n_logits, n))
+            self._team.run()
+            state.n_past += n
+            return self._logits[:n_logits, : self.n_vocab].copy()
 
     def __del__(self) -> None:
         if team := getattr(self, "_team", None):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -65,27 +67,27 @@ class Team:
     """Threads that run one tape together; workers spin for a moment between runs, then sleep."""
 
     def __init__(self, tape: np.ndarray, n_threads: int) -> None:
-        self.n_threads = n_threads
+        self.n_threads, self._process = n_threads, os.getpid()
         self._tape = tape
         self._control = aligned(8 * (n_threads + 4) * 8, np.int64)
         self._seen = aligned(8 * n_threads, np.int64)
         self._wake = [threading.Semaphore(0) for _ in range(n_threads)]
         self._closed = False
         self._asleep = aligned(n_threads, np.int64)
-        shared = {"tape": address(tape), "n_steps": len(tape), "control": address(self._control)}
-        self._announce = Call(
-            tape_kernels.announce, 0, n_threads, control=address(self._control),
-            asleep=address(self._asleep),
-        )  # fmt: skip
+        control = address(self._control)
+        shared: dict[str, float] = {
+            "tape": address(tape), "n_steps": len(tape), "control": control,
+        }  # fmt: skip
+        asleep = address(self._asleep)
+        self._announce = Call(tape_kernels.announce, 0, n_threads, control=control, asleep=asleep)
         self._lead = Call(tape_kernels.lead, 0, n_threads, **shared)
-        for i in range(1, n_threads):
-            call = Call(
-                tape_kernels.follow, i, n_threads, seen=address(self._seen[8 * i :]), **shared
-            )
-            threading.Thread(target=self._work, args=(i, call), daemon=True).start()
+        self._workers = [self._start(i, shared) for i in range(1, n_threads)]
+        _teams.add(self)
 
     def run(self) -> None:
-        """Run the tape once."""
+        """Run the tape once. Raises: RuntimeError in a forked child, which has no workers."""
+        if os.getpid() != self._process:
+            raise RuntimeError("a model does not survive a fork: load it in the child process")
         if self.n_threads > 1:
             self._announce()
             for i in np.flatnonzero(self._asleep):
@@ -93,15 +95,35 @@ class Team:
         self._lead()
 
     def close(self) -> None:
-        """Let the workers end."""
+        """Let the workers end, and wait for it: they must be gone before their code is."""
+        if self._closed or os.getpid() != self._process:
+            return
         self._closed = True
         for wake in self._wake:
             wake.release()
+        for worker in self._workers:
+            worker.join()
+
+    def _start(self, i: int, shared: dict[str, float]) -> threading.Thread:
+        seen = address(self._seen[8 * i :])
+        call = Call(tape_kernels.follow, i, self.n_threads, seen=seen, **shared)
+        worker = threading.Thread(target=self._work, args=(i, call), daemon=True)
+        worker.start()
+        return worker
 
     def _work(self, i: int, call: Call) -> None:
         while not self._closed:
             call()
             self._wake[i].acquire()
+
+
+_teams: weakref.WeakSet[Team] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for team in list(_teams):
+        team.close()
 
 
 SIGNATURE = ctypes.CFUNCTYPE(  # as jit.compiler emits it
