@@ -1,6 +1,8 @@
 """The CPU backend as a whole, against the reference backend."""
 
+import gc
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import gguf
@@ -249,3 +251,13 @@ def test_a_forked_child_is_told_to_load_its_own():
             os._exit(7 if "fork" in str(error) else 1)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_an_executor_that_goes_takes_its_threads_along(files):
+    before = set(threading.enumerate())
+    executor = CPUExecutor(files(KINDS.F32), 64, 3)
+    executor.run(executor.new_state(), IDS[:3])
+    assert len(set(threading.enumerate()) - before) == 2
+    del executor
+    gc.collect()
+    assert not set(threading.enumerate()) - before
