@@ -61,6 +61,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def absolute_imports(path: Path) -> list[str]:
+    """Return the imports that spell the package's own name."""
+    lines = []
+    for node in ast.walk(tree(path)):
+        from_module = isinstance(node, ast.ImportFrom) and not node.level
+        plain = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names = [node.module] if from_module else plain
+        lines += [ast.unparse(node) for name in names if name.split(".")[0] == "ggjit"]
+    return lines
+
+
 def own_parts(path: Path) -> set[str]:
     """Return the parts of the package that a file imports, itself aside."""
     names = [name.split(".") for name in imports(path)]
@@ -72,6 +83,11 @@ def own_parts(path: Path) -> set[str]:
 @each_file
 def test_dependencies_point_one_way(path):
     assert own_parts(path) <= MAY_IMPORT[part_of(path)]
+
+
+@each_file
+def test_the_package_imports_itself_relatively(path):
+    assert not absolute_imports(path)
 
 
 @each_file

@@ -8,9 +8,9 @@ __version__ = "0.1.0"
 __all__ = ["GGUFError", "Model", "Session", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from ggjit.generate import Model, Session
-    from ggjit.gguf import GGUFError
-    from ggjit.loading import load
+    from .generate import Model, Session
+    from .gguf import GGUFError
+    from .loading import load
 
 _HOMES = {
     "load": "ggjit.loading",

@@ -1,6 +1,6 @@
 """`python -m ggjit` is the command `ggjit`."""
 
-from ggjit.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     main()

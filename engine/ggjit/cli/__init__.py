@@ -11,15 +11,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ggjit import __version__
-from ggjit.cli.bench import bench
-from ggjit.cli.chat import chat
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
-from ggjit.cli.inspect_command import inspect
-from ggjit.cli.pull import pull
-from ggjit.cli.run import run
-from ggjit.cli.tokenize import tokenize
+from .. import __version__
+from .bench import bench
+from .chat import chat
+from .errors import exit_code
+from .flags import spread
+from .inspect_command import inspect
+from .pull import pull
+from .run import run
+from .tokenize import tokenize
 
 app = typer.Typer(
     help="Run quantized GGUF models on the CPU.",

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ggjit.cli.flags import ModelArgument, one_model, option
-from ggjit.cli.status import load_status, show_status
+from .flags import ModelArgument, one_model, option
+from .status import load_status, show_status
 
 MANY = "lists 128,256 and ranges 64-512+64 or 1-8*2 too"
 
@@ -49,11 +49,11 @@ def bench(
     ] = False,
 ) -> None:
     """Measure tokens per second, tokenizing and sampling left out."""
-    from ggjit import load
-    from ggjit.cli.bench_measure import measure, measure_machine
-    from ggjit.cli.bench_plan import numbers, plan
-    from ggjit.cli.bench_report import FORMATS, Report, record
-    from ggjit.hub import resolve
+    from .. import load
+    from ..hub import resolve
+    from .bench_measure import measure, measure_machine
+    from .bench_plan import numbers, plan
+    from .bench_report import FORMATS, Report, record
 
     if output not in FORMATS:
         raise ValueError(f"-o must be one of {', '.join(FORMATS)}, not {output!r}")

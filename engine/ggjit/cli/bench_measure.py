@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.backends import Executor, State
-from ggjit.cli.bench_plan import BenchTest
-from ggjit.gguf import GGUFFile, Tensor
+from ..backends import Executor, State
+from ..gguf import GGUFFile, Tensor
+from .bench_plan import BenchTest
 
 FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 Ids = npt.NDArray[np.int32]
@@ -139,7 +139,7 @@ def measure_machine(executor: Any) -> Machine | None:
     """
     if not hasattr(executor, "weight_bytes"):
         return None
-    from ggjit.backends.cpu.machine import measure_bandwidth, measure_int8_peak
+    from ..backends.cpu.machine import measure_bandwidth, measure_int8_peak
 
     n_threads = executor.n_threads
     bandwidth = measure_bandwidth(n_threads, executor.weight_bytes)

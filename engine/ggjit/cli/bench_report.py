@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TextIO
 
-from ggjit import __version__
-from ggjit.cli.bench_measure import BenchResult, Machine, bandwidth_share, peak_share
-from ggjit.generate import Model
-from ggjit.gguf import GGUFFile
+from .. import __version__
+from ..generate import Model
+from ..gguf import GGUFFile
+from .bench_measure import BenchResult, Machine, bandwidth_share, peak_share
 
 Record = dict[str, Any]
 FORMATS = ("md", "csv", "json", "jsonl")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ggjit.cli.chat_input import Reader, reader
-from ggjit.cli.conversation import Conversation
-from ggjit.cli.errors import sentence
-from ggjit.cli.flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
+from .chat_input import Reader, reader
+from .conversation import Conversation
+from .errors import sentence
+from .flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
 
 if TYPE_CHECKING:
-    from ggjit.generate import Model
+    from ..generate import Model
 
 INTERRUPTED = 130
 HELP = """\
@@ -105,7 +105,7 @@ class ChatLoop:
 
     def _reply_to(self, text: str) -> None:
         """Show the reply to `text` and remember both; a question without reply is forgotten."""
-        from ggjit.backends import ContextFull
+        from ..backends import ContextFull
 
         self.conversation.ask(text)
         pieces: list[str] = []

@@ -116,7 +116,7 @@ def _history() -> History:
     """Return the history in the cache folder; in memory where that cannot be written."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    from ggjit.cache import cache_folder
+    from ..cache import cache_folder
 
     path = cache_folder() / "chat_history"
     try:

@@ -43,7 +43,7 @@ def _invoke(app: typer.Typer, args: list[str]) -> None:
 
 
 def _report(message: str, code: int) -> int:
-    from ggjit.gguf import printable
+    from ..gguf import printable
 
     print(f"ggjit: error: {printable(message)}", file=sys.stderr)
     if os.environ.get("GGJIT_DEBUG", "0") != "0":

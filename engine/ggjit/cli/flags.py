@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from ggjit.generate import Generation, Model
+    from ..generate import Generation, Model
 
 BIAS = re.compile(r"(\d+)([+-](?:inf|\d+(?:\.\d*)?|\.\d+))", re.IGNORECASE)
 
@@ -57,9 +57,9 @@ class ModelFlags:
 
     def load(self, argument: str | None) -> Model:
         """Fetch the model if it must be, open it, and show progress on a terminal."""
-        from ggjit import load
-        from ggjit.cli.status import load_status
-        from ggjit.hub import resolve
+        from .. import load
+        from ..hub import resolve
+        from .status import load_status
 
         path = resolve(one_model(argument, self.model_option))
         with load_status() as progress:
@@ -116,7 +116,7 @@ class SamplingFlags:
 
     def changes(self) -> dict[str, Any]:
         """Return what was given, by the names of SamplingOptions. Raises: ValueError."""
-        from ggjit.generate import SamplingOptions
+        from ..generate import SamplingOptions
 
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         given = {name: value for name, value in given.items() if value is not None}

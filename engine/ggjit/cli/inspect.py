@@ -15,7 +15,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from ggjit.gguf import GGUFFile, Tensor, Value, printable, shorten
+from ..gguf import GGUFFile, Tensor, Value, printable, shorten
 
 MAX_LISTED = 16  # longer arrays are summarised
 N_FIRST = 8

@@ -14,11 +14,11 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """Show a file's metadata and tensors, senseless or not."""
-    from ggjit.gguf import open_gguf
-    from ggjit.hub import resolve
+    from ..gguf import open_gguf
+    from ..hub import resolve
 
     with open_gguf(resolve(file)) as opened:
-        from ggjit.cli.inspect import describe, print_description
+        from .inspect import describe, print_description
 
         if as_json:
             import json

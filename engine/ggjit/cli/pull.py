@@ -18,7 +18,7 @@ def pull(
     ] = None,
 ) -> None:
     """List the known models, or fetch one and print where it is."""
-    from ggjit.hub import KNOWN, resolve
+    from ..hub import KNOWN, resolve
 
     if name is not None:
         print(resolve(name))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ggjit.cli.flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
-from ggjit.cli.prompt import read_prompt
+from .flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
+from .prompt import read_prompt
 
 if TYPE_CHECKING:
-    from ggjit.generate import Generation, Model
+    from ..generate import Generation, Model
 
 
 def run(

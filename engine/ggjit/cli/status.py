@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ggjit.backends import Progress
+    from ..backends import Progress
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
 CLEAR = "\r\x1b[K"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ggjit.cli.flags import ModelArgument, one_model, option
-from ggjit.cli.prompt import read_prompt
+from .flags import ModelArgument, one_model, option
+from .prompt import read_prompt
 
 
 def tokenize(
@@ -30,8 +30,8 @@ def tokenize(
     ] = False,
 ) -> None:
     """Show the tokens of a text: one a line, id and text."""
-    from ggjit import load
-    from ggjit.hub import resolve
+    from .. import load
+    from ..hub import resolve
 
     text = read_prompt(prompt, file)
     opened = load(resolve(one_model(model, model_option)), vocab_only=True)

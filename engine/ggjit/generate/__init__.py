@@ -4,12 +4,12 @@ A model's forward pass is an `Executor` (ggjit.backends), its text a `Tokenizer`
 nothing here knows how either works.
 """
 
-from ggjit.generate.generation import Generation, GenerationStats
-from ggjit.generate.model import LoadStats, Model
-from ggjit.generate.options import SamplingOptions
-from ggjit.generate.sampler import Sampler
-from ggjit.generate.session import Session
-from ggjit.generate.stopping import StopRules
+from .generation import Generation, GenerationStats
+from .model import LoadStats, Model
+from .options import SamplingOptions
+from .sampler import Sampler
+from .session import Session
+from .stopping import StopRules
 
 __all__ = [
     "Generation",

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from ggjit.backends import ContextFull
-from ggjit.generate.candidates import Float32
-from ggjit.generate.sampler import Sampler
-from ggjit.generate.session import Session
-from ggjit.generate.stopping import StopRules, StopStrings
+from ..backends import ContextFull
+from .candidates import Float32
+from .sampler import Sampler
+from .session import Session
+from .stopping import StopRules, StopStrings
 
 if TYPE_CHECKING:
-    from ggjit.text import TokenStream
+    from ..text import TokenStream
 
 Ending = Literal["end", "stop", "length", "context"]
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.backends import Executor
-from ggjit.generate.candidates import Float32
-from ggjit.generate.generation import Generation
-from ggjit.generate.options import SamplingOptions
-from ggjit.generate.sampler import Sampler
-from ggjit.generate.session import Ids, Session, checked_ids
-from ggjit.generate.stopping import StopRules
+from ..backends import Executor
+from .candidates import Float32
+from .generation import Generation
+from .options import SamplingOptions
+from .sampler import Sampler
+from .session import Ids, Session, checked_ids
+from .stopping import StopRules
 
 if TYPE_CHECKING:
-    from ggjit.gguf import GGUFFile
-    from ggjit.text import ChatTemplate, Tokenizer
+    from ..gguf import GGUFFile
+    from ..text import ChatTemplate, Tokenizer
 
 Prompt = str | Sequence[int] | npt.NDArray[np.integer]
 Message = Mapping[str, Any]
@@ -76,7 +76,7 @@ class Model:
     @cached_property
     def chat_template(self) -> ChatTemplate | None:
         """The file's chat template; a base model has none."""
-        from ggjit.text import ChatTemplate
+        from ..text import ChatTemplate
 
         return ChatTemplate.from_gguf(self.file, self.tokenizer)
 

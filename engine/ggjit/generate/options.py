@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ggjit.gguf import GGUFFile
+    from ..gguf import GGUFFile
 
 # option -> the file's key
 FILE_KEYS = {
@@ -93,7 +93,7 @@ class SamplingOptions:
 
         Raises: GGUFError naming the file, its key and the value.
         """
-        from ggjit.gguf import GGUFError
+        from ..gguf import GGUFError
 
         options = cls()
         for option, key in FILE_KEYS.items():

@@ -9,8 +9,8 @@ from collections import Counter, deque
 
 import numpy as np
 
-from ggjit.generate.candidates import Float32
-from ggjit.generate.options import SamplingOptions
+from .candidates import Float32
+from .options import SamplingOptions
 
 
 class Penalties:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ggjit.generate import candidates as c
-from ggjit.generate.candidates import Float32
-from ggjit.generate.options import SamplingOptions
-from ggjit.generate.penalties import Penalties, add_bias
+from . import candidates as c
+from .candidates import Float32
+from .options import SamplingOptions
+from .penalties import Penalties, add_bias
 
 
 class Sampler:

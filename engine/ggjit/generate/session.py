@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.backends import ContextFull, Executor
-from ggjit.generate.candidates import Float32
+from ..backends import ContextFull, Executor
+from .candidates import Float32
 
 Ids = Sequence[int] | npt.NDArray[np.integer]
 

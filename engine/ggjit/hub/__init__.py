@@ -3,8 +3,8 @@
 `resolve` turns any of them into a local file, fetching it once.
 """
 
-from ggjit.hub.errors import FetchError
-from ggjit.hub.known import DEFAULT, KNOWN, KnownModel
-from ggjit.hub.reference import resolve
+from .errors import FetchError
+from .known import DEFAULT, KNOWN, KnownModel
+from .reference import resolve
 
 __all__ = ["DEFAULT", "KNOWN", "FetchError", "KnownModel", "resolve"]

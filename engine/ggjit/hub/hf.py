@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ggjit.hub.errors import LOCAL_FILE_HINT, FetchError
+from .errors import LOCAL_FILE_HINT, FetchError
 
 SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 FIRST_SHARD = re.compile(r"-00001-of-\d{5}\.gguf$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ggjit.cache import cache_folder
+from ..cache import cache_folder
 
 
 @dataclass(frozen=True)

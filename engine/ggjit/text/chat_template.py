@@ -10,8 +10,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, TypeAlias
 
-from ggjit.gguf import GGUFError, GGUFFile, quoted
-
+from ..gguf import GGUFError, GGUFFile, quoted
 from .tokenizer import Tokenizer
 from .user_text import MARKER, UserText
 

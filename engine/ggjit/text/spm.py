@@ -12,8 +12,7 @@ import struct
 import numpy as np
 from sentencepiece import SentencePieceProcessor
 
-from ggjit.gguf import GGUFFile, quoted
-
+from ..gguf import GGUFFile, quoted
 from .vocab import TokenType, Vocab, byte_value, read_scores
 
 SPACE = "\u2581"

@@ -9,8 +9,7 @@ import operator
 from collections.abc import Iterable
 from typing import Protocol
 
-from ggjit.gguf import GGUFFile
-
+from ..gguf import GGUFFile
 from .special_tokens import SpecialTokens
 from .stream import TokenStream
 from .vocab import KEY, TokenType, Vocab, byte_value, read_vocab

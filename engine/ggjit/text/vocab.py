@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.gguf import GGUFError, GGUFFile, quoted
+from ..gguf import GGUFError, GGUFFile, quoted
 
 KEY = "tokenizer.ggml."
 MODELS = ("gpt2", "llama")
