@@ -259,3 +259,25 @@ def test_a_vocabulary_alone_computes_nothing():
     ):
         with pytest.raises(ValueError, match=r"fake\.gguf: opened with vocab_only"):
             compute()
+
+
+def test_a_closed_model_says_so():
+    model = fake_model("abc")
+    model.close()
+    for compute in (lambda: model.logits([5]), lambda: model.generate("a"), model.session):
+        with pytest.raises(ValueError, match=r"fake\.gguf: the model is closed"):
+            compute()
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, {"temperature": 5.0, "seed": 1, "top_k": 0}])
+def test_rows_of_logits_beyond_the_vocabulary_are_never_drawn(sampling):
+    """Some files pad their matrices: more rows than tokens."""
+    model = fake_model(rambling)
+    n_tokens = model.tokenizer.n_vocab = ids_of("c")[0]  # "c" and all after it are padding
+    prompt = [*ids_of("a"), n_tokens]  # may be fed all the same
+    reply = model.generate(prompt, max_tokens=60, ignore_eos=True, repeat_penalty=1.1, **sampling)
+    text_of(reply)
+    assert len(reply.ids) == 60
+    assert max(reply.ids) < n_tokens
+    with pytest.raises(ValueError, match=f"logit_bias names token {n_tokens}"):
+        model.generate(prompt, logit_bias={n_tokens: 1.0})

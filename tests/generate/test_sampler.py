@@ -152,6 +152,14 @@ def test_logits_that_are_no_numbers_are_an_error(bad, temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_only_the_first_n_vocab_tokens_are_chosen(temperature):
+    logits = np.array([0.0, 1.0, 50.0, np.nan], np.float32)
+    sampler = Sampler(SamplingOptions(temperature=temperature, repeat_penalty=1.1, seed=0), 2)
+    sampler.accept(3)
+    assert {sampler.sample(logits) for _ in range(50)} <= {0, 1}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_forbidding_every_token_is_an_error(temperature):
     bias = dict.fromkeys(range(4), -math.inf)
     sampler = Sampler(SamplingOptions(temperature=temperature, logit_bias=bias), 4)

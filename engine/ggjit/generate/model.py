@@ -48,12 +48,17 @@ class Model:
     ) -> None:
         self.file, self.tokenizer = file, tokenizer
         self.load_stats = load_stats or LoadStats()
-        self._executor = executor
+        self._executor, self._closed = executor, False
         self._idle: list[Session] = []  # at most one, for the next reply to go on from
 
     @property
     def executor(self) -> Executor:
-        """What computes. Raises: ValueError if the model was opened for its vocabulary only."""
+        """What computes.
+
+        Raises: ValueError if the model is closed or was opened for its vocabulary only.
+        """
+        if self._closed:
+            raise ValueError(f"{self.file.path.name}: the model is closed, it cannot compute")
         if self._executor is None:
             raise ValueError(f"{self.file.path.name}: opened with vocab_only, it cannot compute")
         return self._executor
@@ -147,7 +152,7 @@ class Model:
     def close(self) -> None:
         """Let go of the memory and the file."""
         self._idle.clear()
-        self._executor = None
+        self._executor, self._closed = None, True
         self.file.close()
 
     def __enter__(self) -> Model:
@@ -175,4 +180,4 @@ class Model:
         if ignore_eos:
             forbidden = dict.fromkeys(self.tokenizer.eog_ids, -math.inf)
             options = options.changed({"logit_bias": {**options.logit_bias, **forbidden}})
-        return Sampler(options, self.executor.n_vocab)
+        return Sampler(options, self.tokenizer.n_vocab)

@@ -18,6 +18,7 @@ class Sampler:
     """
 
     def __init__(self, options: SamplingOptions, n_vocab: int) -> None:
+        """Prepare to choose among the first `n_vocab` tokens; rows beyond them are padding."""
         beyond = [id for id in options.logit_bias if id >= n_vocab]
         if beyond:
             raise ValueError(f"logit_bias names token {beyond[0]}, the model has {n_vocab} tokens")
@@ -32,11 +33,14 @@ class Sampler:
     def sample(self, logits: Float32) -> int:
         """Choose the next token; `logits` are left as they are.
 
-        Shapes: logits [n_vocab].
+        Shapes: logits [n_vocab or more].
         Raises: ValueError if a logit is not a finite number.
         """
-        _check(logits, self.n_vocab)
-        logits = self._adjusted(logits)
+        assert logits.ndim == 1, logits.shape
+        assert len(logits) >= self.n_vocab, (len(logits), self.n_vocab)
+        _check(logits[: self.n_vocab])
+        # a prompt may hold padding: cut after the penalties, which count it
+        logits = self._adjusted(logits)[: self.n_vocab]
         if self._draws is None:
             chosen = int(logits.argmax())  # the first of several largest
             _check_left(logits[chosen] > -np.inf)
@@ -64,8 +68,7 @@ class Sampler:
         return logits
 
 
-def _check(logits: Float32, n_vocab: int) -> None:
-    assert logits.shape == (n_vocab,), (logits.shape, n_vocab)
+def _check(logits: Float32) -> None:
     # NaN goes through both, so that two fast passes see every value
     if np.isfinite(logits.max()) and np.isfinite(logits.min()):
         return
