@@ -97,7 +97,7 @@ def bench(ggjit_command, fake_load, model_file, monkeypatch):
         "general.file_type": 2,
     }
     model.file.tensors = {"token_embd.weight": matrix(1000, 64), "blk.0.w": matrix(64, 64)}
-    model.executor.weight_bytes = 34048
+    model.executor.weight_bytes, model.executor.n_batch = 34048, 512
     monkeypatch.setattr(model, "close", lambda: None)
     fake_load.model = model
 
@@ -118,6 +118,7 @@ def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
     assert prompt["model_size"] == (1000 * 64 + 64 * 64) // 2
     assert prompt["model_n_params"] == 1000 * 64 + 64 * 64
     assert prompt["n_threads"] == 1
+    assert prompt["n_batch"] == 512
     assert prompt["backends"] == "CPU"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", prompt["test_time"])
     for result, n in ((prompt, 8), (generation, 4)):

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
-import sys
 from importlib.metadata import version
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TextIO
 
 from .. import __version__
+from ..backends.cpu.machine import cpu_name
 from ..generate import Model
 from ..gguf import GGUFFile
 from .bench_measure import BenchResult, Machine, bandwidth_share, peak_share
@@ -176,12 +174,3 @@ def _n_params(file: GGUFFile) -> int:
 
 def _rounded(n_params: int) -> str:
     return f"{n_params / 1e9:.1f}B" if n_params >= 1e9 else f"{n_params / 1e6:.0f}M"
-
-
-def cpu_name() -> str:
-    """Return the processor's name."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
