@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Literal
 
 from .backends import Executor, Progress
+from .formats import find
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
 from .graph import Graph
@@ -38,6 +39,8 @@ def load(
     if vocab_only:
         return Model(file, tokenizer)
     graph = architecture_of(file).build(file)
+    for tensor in graph.tensors():
+        find(tensor)
     if graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"

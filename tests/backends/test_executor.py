@@ -14,7 +14,7 @@ from tiny_llama import graph_of, shapes, weights, write
 
 from ggjit.backends import ContextFull
 from ggjit.backends.cpu import CPUExecutor
-from ggjit.backends.cpu.executor import N_ROWS, N_SELECTED
+from ggjit.backends.cpu.executor import N_SELECTED, N_TOKENS
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.formats import all_formats
 from ggjit.graph import Embed, Graph, Linear, Param
@@ -94,7 +94,7 @@ def test_a_small_llama(files, fmt):
 
 @pytest.mark.parametrize("kind", [KINDS.Q4_1, KINDS.F16], ids=lambda k: k.name)
 def test_more_tokens_than_one_run_takes(files, kind):
-    graph, n = files(kind), N_ROWS + N_SELECTED + 5
+    graph, n = files(kind), N_TOKENS + N_SELECTED + 5
     ids = np.resize(IDS, n)
     executor = CPUExecutor(graph, 640, 2)
     whole = everything(executor, ids)

@@ -119,5 +119,5 @@ def test_a_batch_says_what_and_where():
     assert batch.positions[:3].tolist() == [40, 41, 42]
     assert batch.caches[:3].tolist() == [12345] * 3
     assert batch.selected[:2].tolist() == [1, 2]
-    assert batch.slot(5) - batch.n_tokens == 40
-    assert batch.n_selected - batch.n_tokens == 8
+    assert batch.address_of("selected") - batch.address_of("n_tokens") == 40
+    assert batch.address_of("n_selected") - batch.address_of("n_tokens") == 8

@@ -8,6 +8,7 @@ import pytest
 
 import ggjit.formats
 from ggjit.formats import FloatLanes, all_formats, find
+from ggjit.gguf import Tensor
 
 FORMATS = pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
 QUANTIZED = [fmt for fmt in all_formats().values() if not isinstance(fmt.lanes, FloatLanes)]
@@ -89,8 +90,14 @@ def test_the_folder_lists_the_formats():
     assert {"f32", "f16", "bf16", "q4_0", "q4_1", "q8_0"} <= files
 
 
+def tensor_of(kind):
+    """A tensor without data."""
+    data = np.zeros(0, np.uint8)
+    return Tensor("blk.3.attn_q.weight", kind, (0, 256), data, 0, Path("model.gguf"))
+
+
 def test_find_names_the_tensor_and_what_is_supported():
     kind = gguf.GGMLQuantizationType
-    assert find(kind.Q4_1, "a") is all_formats()[kind.Q4_1]
-    with pytest.raises(ValueError, match=r"blk\.3\.attn_q\.weight.*IQ1_S.*Q4_0"):
-        find(kind.IQ1_S, "blk.3.attn_q.weight")
+    assert find(tensor_of(kind.Q4_1)) is all_formats()[kind.Q4_1]
+    with pytest.raises(ValueError, match=r"model.*blk\.3\.attn_q\.weight.*IQ1_S.*Q4_0"):
+        find(tensor_of(kind.IQ1_S))

@@ -220,9 +220,9 @@ def test_other_sources_have_no_part_in_it(sources):
     assert cache.fingerprint.__wrapped__() == cache.fingerprint()
 
 
-@pytest.mark.parametrize("name", ["CPU_NAME", "CPU_FEATURES"])
-def test_another_cpu_changes_the_fingerprint(sources, monkeypatch, name):
-    monkeypatch.setattr(cache.numba.config, name, "other")
+@pytest.mark.parametrize("machine", [("other", ""), ("x86-64", "+other")])
+def test_another_cpu_changes_the_fingerprint(sources, monkeypatch, machine):
+    monkeypatch.setattr(cache.target, "machine_of", lambda target: machine)
     assert cache.fingerprint.__wrapped__() != cache.fingerprint()
 
 

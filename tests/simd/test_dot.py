@@ -60,9 +60,9 @@ def test_tokens_side_by_side(rng):
 
 
 def test_every_target_has_a_dot():
-    assert DOTS.keys() == {target.name for target in TARGETS}
+    assert DOTS.keys() == {target.dot for target in TARGETS}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
 def test_dots_are_functions_of_the_same_operands(target):
-    assert DOTS[target.name].__code__.co_argcount == 4
+    assert DOTS[target.dot].__code__.co_argcount == 4

@@ -36,7 +36,8 @@ class Executor(Protocol):
         """Append `ids` to `state`.
 
         Shapes: returns [len(ids), n_vocab] for "all", [1, n_vocab] for "last".
-        Raises: ContextFull, and nothing is appended, if state.n_past + len(ids) > n_context.
+        Raises: ContextFull, and nothing is appended, if state.n_past + len(ids) > n_context;
+        ValueError if there are no ids.
         """
 
 

@@ -46,6 +46,8 @@ class ReferenceExecutor:
     def run(
         self, state: Any, ids: npt.NDArray[np.int32], logits: Literal["all", "last"] = "last"
     ) -> Float32:
+        if not len(ids):
+            raise ValueError("there are no tokens to run")
         if state.n_past + len(ids) > self.n_context:
             raise ContextFull(state.n_past, len(ids), self.n_context)
         step = Step(self, state, np.asarray(ids), logits)
@@ -57,7 +59,7 @@ class ReferenceExecutor:
     def weight(self, tensor: Tensor) -> Float32:
         """Return a tensor as float32, decoded at first use."""
         if tensor.name not in self._decoded:
-            fmt = find(tensor.type, tensor.name)
+            fmt = find(tensor)
             rows = fmt.decode_rows(tensor.data.reshape(-1), tensor.shape[-1])
             self._decoded[tensor.name] = rows.reshape(tensor.shape)
         return self._decoded[tensor.name]

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import gguf
 
+from ..gguf import Tensor
 from .base import N_ROWS, Field, FloatLanes, Format, IntLanes, Lanes
 
 __all__ = ["N_ROWS", "Field", "FloatLanes", "Format", "IntLanes", "Lanes", "all_formats", "find"]
@@ -21,9 +22,10 @@ def all_formats() -> dict[gguf.GGMLQuantizationType, Format]:
     return {f.type: f for f in found}
 
 
-def find(kind: gguf.GGMLQuantizationType, tensor: str) -> Format:
-    """Return the format of a tensor. Raises: ValueError naming the tensor and what is supported."""
-    if kind not in all_formats():
+def find(tensor: Tensor) -> Format:
+    """Return the format of a tensor. Raises: ValueError naming it and what is supported."""
+    if tensor.type not in all_formats():
         known = ", ".join(sorted(t.name for t in all_formats()))
-        raise ValueError(f"tensor {tensor!r} has type {kind.name}; supported are {known}")
-    return all_formats()[kind]
+        where = f"{tensor.path}: tensor {tensor.name!r}"
+        raise ValueError(f"{where} has type {tensor.type.name}; supported are {known}")
+    return all_formats()[tensor.type]

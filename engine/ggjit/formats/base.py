@@ -26,9 +26,12 @@ class Field:
     """`count` items of `size` bytes at `offset` of a GGML block; `flip` is xored into each."""
 
     offset: int
-    size: int
+    size: int  # 2 or 4
     count: int
     flip: int = 0
+
+    def __post_init__(self) -> None:
+        assert self.size in (2, 4), self.size
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ class IntLanes:
     scale: Any
     minimum: Any = None
     shift: int | None = None
-    n_columns: int = 32
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,6 @@ class FloatLanes:
 
     fields: tuple[Field, ...]
     values: Any
-    n_columns: int = 1
 
 
 Lanes = IntLanes | FloatLanes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TypeVar
 
+from ..gguf import Tensor
 from .ops import Add, Attention, Buffer, Embed, Linear, Op, RMSNorm, Rope, RopeSpec, Select, SiluMul
 from .weights import Param
 
@@ -22,6 +24,11 @@ class Graph:
         """The logits: what the last operation leaves."""
         return self.ops[-1].out
 
+    def tensors(self) -> list[Tensor]:
+        """Return every tensor that an operation reads."""
+        values = (getattr(op, f.name) for op in self.ops for f in fields(op))
+        return [v for v in values if isinstance(v, Tensor)]
+
     def embed(self, weight: Param) -> Buffer:
         """Look the tokens up."""
         out = self._buffer(weight.name, weight.n_columns)
@@ -30,6 +37,7 @@ class Graph:
     def rms_norm(self, x: Buffer, weight: Param, eps: float) -> Buffer:
         """Normalize rows to unit mean square and scale their columns."""
         weight.expect_vector(x.width)
+        weight.expect_no_bias()
         return self._add(RMSNorm(self._like(weight.name, x), x, weight.tensor, eps))
 
     def linear(self, x: Buffer, weight: Param) -> Buffer:

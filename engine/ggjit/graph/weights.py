@@ -57,6 +57,12 @@ class Param:
             raise ValueError(f"{t.path}: tensor {t.name!r} {found}, expected an F32 vector")
         return t.data.view(np.float32)
 
+    def expect_no_bias(self) -> None:
+        """Raise ValueError if there is a bias."""
+        if self.bias:
+            where = f"{self.bias.tensor.path}: tensor {self.bias.tensor.name!r}"
+            raise ValueError(f"{where} is not expected in this architecture")
+
     def _wrong(self, wanted: str) -> ValueError:
         where = f"{self.tensor.path}: tensor {self.tensor.name!r}"
         return ValueError(f"{where} has shape {list(self.tensor.shape)}, expected {wanted}")
@@ -67,10 +73,21 @@ class Weights:
 
     def __init__(self, tensors: Mapping[str, Tensor], path: object, prefix: str = "") -> None:
         self._tensors, self._path, self._prefix = tensors, path, prefix
+        self._left = dict(tensors)  # what was not asked for yet; layers share it
 
     def block(self, i: int) -> Weights:
         """Return the tensors of one layer."""
-        return Weights(self._tensors, self._path, f"blk.{i}.")
+        layer = Weights(self._tensors, self._path, f"blk.{i}.")
+        layer._left = self._left
+        return layer
+
+    def expect_all_used(self) -> None:
+        """Raise ValueError if nothing asked for some tensor: it would have meant something."""
+        if self._left:
+            names = ", ".join(repr(name) for name in list(self._left)[:3])
+            n = len(self._left)
+            text = f"{n} tensors have no place in this architecture: {names}"
+            raise ValueError(f"{self._path}: {text}")
 
     def has(self, name: str) -> bool:
         """Tell whether the file has NAME.weight."""
@@ -82,4 +99,7 @@ class Weights:
         if tensor is None:
             raise ValueError(f"{self._path}: tensor '{full}.weight' is missing")
         bias = self._tensors.get(f"{full}.bias")
+        for used in (tensor, bias):
+            if used is not None:
+                self._left.pop(used.name, None)
         return Param(full, tensor, Param(f"{full}.bias", bias) if bias is not None else None)

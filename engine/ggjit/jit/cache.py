@@ -45,7 +45,7 @@ def fingerprint() -> str:
 
 
 def _machine() -> tuple[str, str, str]:
-    return target.current().name, *target.machine()
+    return target.current().name, *target.machine_of(target.current())
 
 
 def read(name: str) -> bytes | None:
@@ -76,7 +76,7 @@ def write(name: str, code: bytes) -> None:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Let one process compile at a time; others wait and find the work done."""
+    """Let one process compile at a time, where files can be locked; others find the work done."""
     try:
         import fcntl
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 from numba import types
-from numba.core.registry import cpu_target
 
 from ..simd import target
 from ..simd.ops import load
@@ -56,6 +56,12 @@ def entry(kernel: Kernel) -> Any:
     return scope["entry"]
 
 
+@cache
 def target_machine() -> Any:
-    """Return Numba's own LLVM target machine, set up for the target."""
-    return cpu_target.target_context.codegen()._tm
+    """Return LLVM's machine for the target; Numba's own may have been settled by other code."""
+    cpu, features = target.machine_of(target.current())
+    triple = llvm.Target.from_default_triple()
+    reloc = "static" if triple.name.startswith("x86") else "default"
+    return triple.create_target_machine(
+        cpu=cpu, features=features, opt=3, reloc=reloc, codemodel="jitdefault", jit=True
+    )

@@ -11,6 +11,9 @@ from ..jit import Kernel, kernel
 from ..simd.ops import load, store
 from .threads import share
 
+# Offsets in a thread's scratch: quants of a block, its scales and its minima
+SCALES, MINIMA, SCRATCH = 512, 576, 640
+
 
 @cache
 def embed(fmt: Format) -> Kernel:
@@ -59,11 +62,11 @@ def _embed_int(fmt: Format, packed: IntLanes) -> Kernel:
             w = weights + row // 16 * (n_columns // 32) * group_bytes
             for i in range(n_columns // 32):
                 store(lanes, quants(w))
-                store(lanes + 512, scale(w))
-                store(lanes + 576, minimum(w))
-                d, m = load(float32, lanes + 512 + 4 * lane), float32(0)
+                store(lanes + SCALES, scale(w))
+                store(lanes + MINIMA, minimum(w))
+                d, m = load(float32, lanes + SCALES + 4 * lane), float32(0)
                 if has_minimum:
-                    m = load(float32, lanes + 576 + 4 * lane)
+                    m = load(float32, lanes + MINIMA + 4 * lane)
                 for j in range(32):
                     q = load(uint8, lanes + 64 * (j // 4) + 4 * lane + j % 4)
                     store(out + t * stride + 4 * (32 * i + j), d * float32(int64(q) - centre) + m)

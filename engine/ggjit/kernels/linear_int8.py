@@ -28,7 +28,7 @@ def linear_int8(fmt: Format, wide: bool) -> Kernel:
 
 
 def uses_amx() -> bool:
-    return target.current().name == "avx512-amx"
+    return target.current().has_tiles
 
 
 def scratch_bytes(n_columns: int) -> int:

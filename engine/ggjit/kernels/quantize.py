@@ -10,6 +10,7 @@ from ..jit import device, kernel
 from ..simd.ops import (
     absolute,
     add,
+    fma,
     load,
     max_all,
     maximum,
@@ -20,6 +21,7 @@ from ..simd.ops import (
     store,
     store_bytes,
     sum_all,
+    zeros,
 )
 from ..simd.types import f32x16, i32x16
 from .threads import share
@@ -38,6 +40,7 @@ def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped
     for i in range(n // 32):
         a, b = load(f32x16, x + 128 * i), load(f32x16, x + 128 * i + 64)
         largest = max_all(maximum(absolute(a), absolute(b)))
+        largest += sum_all(fma(a, zeros(f32x16), mul(b, zeros(f32x16))))  # NaN if any is
         inverse = splat(f32x16, levels / largest if largest > TINY else float32(0))
         qa, qb = round_to(i32x16, mul(a, inverse)), round_to(i32x16, mul(b, inverse))
         scale, total = largest / levels, sum_all(add(qa, qb))

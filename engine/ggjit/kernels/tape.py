@@ -17,8 +17,9 @@ from ..simd.ops import load, store
 STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
 
 # Control block, one cache line each: a count of the threads at the barrier, the barrier's
-# generation, the number of the job, and from WORKERS on per worker whether it is parked.
-ARRIVED, GENERATION, JOB, WORKERS, LINE = 0, 64, 128, 192, 64
+# generation, the number of the job, that of the last one led to its end, and from WORKERS on per
+# thread whether it is parked.
+ARRIVED, GENERATION, JOB, LED, WORKERS, LINE = 0, 64, 128, 192, 256, 64
 PATIENCE = 4000  # pauses at a barrier before giving way to other threads: about 0.1 ms
 SPINS = 40_000  # pauses before a worker parks: about a millisecond
 
@@ -60,6 +61,7 @@ def announce(control: int, asleep: int, thread: int, n_threads: int) -> None:
 def lead(tape: int, n_steps: int, control: int, thread: int, n_threads: int) -> None:
     """Run the tape as thread 0."""
     walk(tape, n_steps, control, thread, n_threads)
+    store(control + LED, load(int64, control + JOB))
 
 
 @kernel

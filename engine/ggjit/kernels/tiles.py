@@ -34,7 +34,7 @@ PANEL = 64  # tokens whose activations stay in the nearest caches while weights 
 
 def n_tile() -> int:
     """Return how many tokens share each loaded weight: what fits the machine's registers."""
-    return {"avx512-amx": 8, "avx512-vnni": 8, "avx2": 2}.get(target.current().name, 1)
+    return target.current().n_tokens
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -126,4 +125,4 @@ class Config:
             raise self.wrong("rope.scaling.type", kind, "'none' or 'linear'")
         old = self.file.get(f"{self.arch}.rope.scale_linear", float, 1.0)
         factor = self.number("rope.scaling.factor", old or 1.0)
-        return 1.0 if kind == "none" or not math.isfinite(factor) else factor
+        return 1.0 if kind == "none" else factor

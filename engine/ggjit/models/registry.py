@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..gguf import GGUFFile
-from ..graph import Graph, Weights
+from ..graph import Buffer, Graph, Weights
 from .config import Config
 
-Forward = Callable[[Graph, Config, Weights], object]
+Forward = Callable[[Graph, Config, Weights], Buffer]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,10 @@ class Architecture:
 
     def build(self, file: GGUFFile) -> Graph:
         """Run the model's function once over a file's hyperparameters and tensors."""
-        graph = Graph()
-        self.forward(graph, Config(file), Weights(file.tensors, file.path))
+        graph, weights = Graph(), Weights(file.tensors, file.path)
+        output = self.forward(graph, Config(file), weights)
+        assert output is graph.output, "the last operation makes the logits"
+        weights.expect_all_used()
         return graph
 
 

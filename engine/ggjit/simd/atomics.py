@@ -8,6 +8,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from .emit import Builder, Value, call, op, pointer
 from .types import I8, I32, I64
@@ -56,5 +57,5 @@ def call_kernel(b: Builder, kinds: Any, address: Value, *args: Value) -> None:
     """Call a compiled kernel at an address."""
     any_pointer = I8.as_pointer()
     kind = ir.FunctionType(I32, [any_pointer, any_pointer, I64, I32, I32])
-    result = b.bitcast(b.alloca(ir.ArrayType(I64, 4)), any_pointer)
+    result = b.bitcast(cgutils.alloca_once(b, ir.ArrayType(I64, 4)), any_pointer)
     b.call(pointer(b, address, kind), [result, any_pointer(None), *args])

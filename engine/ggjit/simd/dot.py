@@ -60,8 +60,7 @@ def part(b: Builder, value: Value, k: int, n: int) -> Value:
 
 
 DOTS: dict[str, Callable[..., Value]] = {
-    "avx512-amx": dot_vnni,
-    "avx512-vnni": dot_vnni,
+    "vnni": dot_vnni,
     "avx2": dot_avx2,
     "generic": dot_generic,
 }
@@ -73,7 +72,7 @@ def dot(b: Builder, kinds: Any, acc: Value, weights: Value, x: Value, stride: Va
 
     `x` is the address of the first token's bytes; tokens are `stride` bytes apart.
     """
-    emit = DOTS[target.current().name]
+    emit = DOTS[target.current().dot]
     sums = registers(b, kinds[0], acc)
     rows = [pointer(b, at(b, x, t, stride), I32) for t in range(len(sums))]
     for j, w in enumerate(registers(b, kinds[1], weights)):

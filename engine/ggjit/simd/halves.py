@@ -5,7 +5,6 @@ LLVM would call functions of a runtime library that a process need not have.
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 from llvmlite import ir
@@ -19,7 +18,7 @@ FLOAT, HALF = ir.FloatType(), ir.HalfType()
 
 def native() -> bool:
     """Tell whether the machine converts by itself."""
-    return target.current().name != "generic" or platform.machine() in ("aarch64", "arm64")
+    return target.current().has_halves
 
 
 def widened(b: Builder, v: Value) -> Value:

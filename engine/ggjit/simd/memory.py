@@ -62,7 +62,10 @@ def store_bytes(b: Builder, kinds: Any, address: Value, value: Value) -> None:
 
 @op(lambda address, value: types.void)
 def store_f16(b: Builder, kinds: Any, address: Value, value: Value) -> None:
-    """Write one float32 as float16."""
+    """Write one float32 as float16, what is too large as the largest (NaN stays)."""
+    for sign, limit in ((">", 65504.0), ("<", -65504.0)):
+        most = ir.Constant(ir.FloatType(), limit)
+        value = b.select(b.fcmp_ordered(sign, value, most), most, value)
     b.store(narrowed(b, value), pointer(b, address, ir.HalfType()), align=1)
 
 

@@ -22,19 +22,24 @@ _AMX = [*_VNNI, "amx-tile", "amx-int8"]
 
 @dataclass(frozen=True)
 class Target:
-    """An instruction set: its LLVM features and the CPU that LLVM is told of when it is forced."""
+    """An instruction set: the LLVM features it needs, and what kernels have to know of it."""
 
     name: str
     needs: tuple[str, ...]
-    cpu: str
+    cpu: str  # that LLVM is told of when the target is forced
+    dot: str  # which of simd/dot.py
+    n_tokens: int  # of a tile: what fits the registers beside weights
+    has_tiles: bool = False  # AMX
+    has_halves: bool = True  # converts float16 by itself
     machines: tuple[str, ...] = ("x86_64", "AMD64")
 
 
+_ARM = platform.machine() in ("aarch64", "arm64")
 TARGETS = (  # best first
-    Target("avx512-amx", tuple(_AMX), "sapphirerapids"),
-    Target("avx512-vnni", tuple(_VNNI), "cascadelake"),
-    Target("avx2", tuple(_AVX2), "haswell"),
-    Target("generic", (), "generic", ()),
+    Target("avx512-amx", tuple(_AMX), "sapphirerapids", "vnni", 8, has_tiles=True),
+    Target("avx512-vnni", tuple(_VNNI), "cascadelake", "vnni", 8),
+    Target("avx2", tuple(_AVX2), "haswell", "avx2", 2),
+    Target("generic", (), "generic", "generic", 1, has_halves=_ARM, machines=()),
 )
 
 
@@ -60,29 +65,21 @@ def _amx_permitted() -> bool:
 
 @cache
 def current() -> Target:
-    """Return the target of this process, and set the compiler to it."""
+    """Return the target of this process, and ask Numba to optimize for it."""
     able = {t.name: t for t in runnable()}
     forced = os.environ.get("GGJIT_TARGET")
     if forced and forced not in able:
         known = ", ".join(able)
         raise ValueError(f"GGJIT_TARGET={forced!r}: this machine can run {known}")
     target = able[forced] if forced else next(iter(able.values()))
-    cpu, features = machine_of(target, best=target is next(iter(able.values())))
     config: Any = numba.config
-    config.CPU_NAME, config.CPU_FEATURES = cpu, features
+    config.CPU_NAME, config.CPU_FEATURES = machine_of(target)
     return target
 
 
-def machine() -> tuple[str, str]:
-    """Return LLVM's CPU name and features that kernels are compiled for."""
-    current()
-    config: Any = numba.config
-    return config.CPU_NAME, config.CPU_FEATURES
-
-
-def machine_of(target: Target, best: bool) -> tuple[str, str]:
+def machine_of(target: Target) -> tuple[str, str]:
     """Return LLVM's CPU name and feature string: the host's own where nothing is held back."""
-    if best:
+    if target is runnable()[0]:
         have = {k: v for k, v in host_features().items() if k != "prefer-256-bit"}
         flags = [f"{'+' if on else '-'}{name}" for name, on in sorted(have.items())]
         wide = ["-prefer-256-bit"] if have.get("avx512f") else []

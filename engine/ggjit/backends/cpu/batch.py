@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from .memory import address, aligned
 
+SLOTS = ("n_tokens", "n_selected", "tokens", "positions", "caches", "selected")
+
 
 class Batch:
     """A block of memory that kernels read; its addresses never change.
@@ -33,16 +35,6 @@ class Batch:
         self.selected[:m] = selected
         self.header[:2] = n, m
 
-    def slot(self, i: int) -> int:
-        """Return the address of a header slot."""
-        return address(self.header) + 8 * i
-
-    @property
-    def n_tokens(self) -> int:
-        """Address of the number of tokens."""
-        return self.slot(0)
-
-    @property
-    def n_selected(self) -> int:
-        """Address of the number of rows whose logits are wanted."""
-        return self.slot(1)
+    def address_of(self, name: str) -> int:
+        """Return where the header holds a number, or the address of a list."""
+        return address(self.header) + 8 * SLOTS.index(name)

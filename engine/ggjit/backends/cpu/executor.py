@@ -21,7 +21,7 @@ from .tape import Tape
 from .threads import Team, default_threads
 from .weights import PackedWeights, matrices_of
 
-N_ROWS = 512  # tokens of one run of the tape
+N_TOKENS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
 ACTIVATIONS = 16  # bits
 
@@ -47,12 +47,12 @@ class CPUExecutor:
         start = perf_counter()
         self._weights = _packed(ops, self.n_threads, progress)
         packed = perf_counter()
-        self._batch = Batch(N_ROWS, N_SELECTED)
+        self._batch = Batch(N_TOKENS, N_SELECTED)
         self._layout = CacheLayout(ops, n_context)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
-        self._storage = plan(ops, quantized, N_ROWS, N_SELECTED, activations == 16)
+        self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
         self._lowering = Lowering(
-            self._storage, self._weights, self._batch, self._layout, N_ROWS, self.n_threads
+            self._storage, self._weights, self._batch, self._layout, N_TOKENS, self.n_threads
         )
         steps = [step for op in ops for step in self._lowering.lower(op)]
         report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
@@ -61,6 +61,11 @@ class CPUExecutor:
         self._team = Team(self._tape.entries, self.n_threads)
         self._running = threading.Lock()
         self._logits = self._storage.rows[graph.output].array
+
+    @property
+    def n_batch(self) -> int:
+        """Tokens of one run of the tape, at most."""
+        return N_TOKENS
 
     @property
     def weight_bytes(self) -> int:
@@ -79,18 +84,21 @@ class CPUExecutor:
         self, state: Any, ids: npt.NDArray[np.int32], logits: Literal["all", "last"] = "last"
     ) -> Float32:
         ids = np.asarray(ids, np.int32)
+        if not len(ids):
+            raise ValueError("there are no tokens to run")
         if state.n_past + len(ids) > self.n_context:
             raise ContextFull(state.n_past, len(ids), self.n_context)
         if logits == "all":
             parts = [self._run(state, p, len(p)) for p in _pieces(ids, N_SELECTED)]
             return np.concatenate(parts)
-        for piece in _pieces(ids, N_ROWS):
+        for piece in _pieces(ids, N_TOKENS):
             result = self._run(state, piece, 1)
         return result
 
     def _run(self, state: CPUState, ids: npt.NDArray[np.int32], n_logits: int) -> Float32:
         """Run the tape once; return the logits of the last `n_logits` tokens."""
         n = len(ids)
+        self._team.check()
         with self._running:  # one tape, one set of buffers: others queue
             self._batch.fill(ids, state.n_past, state.address, range(n - n_logits, n))
             self._team.run()

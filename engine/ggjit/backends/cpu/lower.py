@@ -23,6 +23,7 @@ from ...graph import (
 )
 from ...jit import Kernel
 from ...kernels import activation, attention, norm, quantize, rope
+from ...kernels.embed import SCRATCH as EMBED_SCRATCH
 from ...kernels.embed import embed
 from ...kernels.linear_float import linear_float
 from ...kernels.linear_int8 import linear_int8, scratch_bytes
@@ -55,7 +56,7 @@ def reads_integers(op: Op) -> bool:
     """Tell whether an operation reads its input as integers."""
     if not isinstance(op, Linear):
         return False
-    return isinstance(find(op.weight.type, op.weight.name).lanes, IntLanes)
+    return isinstance(find(op.weight).lanes, IntLanes)
 
 
 def _columns(op: Op) -> Split:
@@ -84,12 +85,12 @@ class Lowering:
     def embed(self, op: Embed) -> Iterable[Step]:
         operands = {
             "weights": address(self.weights.matrix(op.weight)),
-            "tokens": self.batch.slot(2),
+            "tokens": self.batch.address_of("tokens"),
             "n_columns": op.out.width,
             **self._rows("out", op.out),
-            **self._scratch_of(1024),
+            **self._scratch_of(EMBED_SCRATCH),
         }
-        kernel = embed(find(op.weight.type, op.weight.name))
+        kernel = embed(find(op.weight))
         yield self._step(op, kernel, operands, by=self._tokens(op))
         yield from self._quantize(op.out)
 
@@ -105,7 +106,7 @@ class Lowering:
         yield self._step(op, norm.rms_norm, operands, by=self._tokens(op))
 
     def linear(self, op: Linear) -> Iterable[Step]:
-        fmt = find(op.weight.type, op.weight.name)
+        fmt = find(op.weight)
         n_rows, n_columns = op.weight.shape
         operands = {
             "weights": address(self.weights.matrix(op.weight)),
@@ -152,8 +153,8 @@ class Lowering:
             "k_dim": op.k_dim,
             "v_dim": op.v_dim,
             "chunk_bytes": self.cache.chunk_bytes,
-            "batch_caches": self.batch.slot(4),
-            "batch_positions": self.batch.slot(3),
+            "batch_caches": self.batch.address_of("caches"),
+            "batch_positions": self.batch.address_of("positions"),
         }
         keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
         yield self._step(op, attention.store_kv, keep, by=self._tokens(op), writes=[stored])
@@ -187,7 +188,8 @@ class Lowering:
         yield from self._quantize(op.out)
 
     def select(self, op: Select) -> Iterable[Step]:
-        operands = {"x": self._at(op.x), "rows": self.batch.slot(5), **self._rows("out", op.out)}
+        rows = self.batch.address_of("selected")
+        operands = {"x": self._at(op.x), "rows": rows, **self._rows("out", op.out)}
         yield self._step(op, activation.select, operands)
         yield from self._quantize(op.out)
 
@@ -224,11 +226,11 @@ class Lowering:
             "frequencies": address(spec.frequencies),
             "n_pairs": spec.n_pairs,
             "scale": spec.magnitude,
-            "positions": self.batch.slot(3),
+            "positions": self.batch.address_of("positions"),
             "out": address(angles),
-            "count": self.batch.n_tokens,
+            "count": self.batch.address_of("n_tokens"),
         }
-        by = ("tokens", self.batch.n_tokens)
+        by = ("tokens", self.batch.address_of("n_tokens"))
         return Step(rope.rope_angles, operands, frozenset(), frozenset({id(angles)}), by, by)
 
     def _tokens(self, op: Op) -> Split:
@@ -236,7 +238,7 @@ class Lowering:
 
     def _count(self, out: Buffer) -> int:
         """Return the address of the number of rows."""
-        return self.batch.n_selected if out.selected else self.batch.n_tokens
+        return self.batch.address_of("n_selected" if out.selected else "n_tokens")
 
     def _storages(self, buffer: Buffer) -> list[object]:
         quantized = self.storage.quantized.get(buffer)

@@ -64,7 +64,7 @@ def measure_int8_peaks(n_threads: int) -> Int8Peaks:
     shared = {"x": address(x), "sums": address(sums), "sums_step": 1024, "n_steps": N_STEPS}
     dots = N_STEPS * peaks.n_sums() * n_threads
     vector = DOT_OPS * dots / _fastest(peaks.multiply(), n_threads, **shared)
-    if target.current().name != "avx512-amx":
+    if not target.current().has_tiles:
         return Int8Peaks(vector, None)
     products = N_STEPS * peaks.TILE_PRODUCTS * n_threads
     seconds = _fastest(peaks.multiply_tiles, n_threads, config=address(config), **shared)

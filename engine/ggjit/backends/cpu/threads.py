@@ -13,6 +13,7 @@ import numpy as np
 
 from ...jit import Kernel, compile_kernels
 from ...kernels import tape as tape_kernels
+from ...kernels.tape import JOB, LED, LINE, WORKERS
 from .memory import address, aligned
 
 UNLIMITED = 1 << 20  # CPUs
@@ -67,45 +68,57 @@ class Team:
     """Threads that run one tape together; workers spin for a moment between runs, then sleep."""
 
     def __init__(self, tape: np.ndarray, n_threads: int) -> None:
-        self.n_threads, self._process = n_threads, os.getpid()
+        self.n_threads, self._process, self._closed = n_threads, os.getpid(), False
         self._tape = tape
-        self._control = aligned(8 * (n_threads + 4) * 8, np.int64)
-        self._seen = aligned(8 * n_threads, np.int64)
-        self._wake = [threading.Semaphore(0) for _ in range(n_threads)]
-        self._closed = False
+        self._control = aligned((WORKERS + LINE * n_threads) // 8, np.int64)
+        self._seen = aligned(LINE // 8 * n_threads, np.int64)
         self._asleep = aligned(n_threads, np.int64)
-        control = address(self._control)
+        self._wake = [threading.Semaphore(0) for _ in range(n_threads)]
+        control, asleep = address(self._control), address(self._asleep)
         shared: dict[str, float] = {
             "tape": address(tape), "n_steps": len(tape), "control": control,
         }  # fmt: skip
-        asleep = address(self._asleep)
         self._announce = Call(tape_kernels.announce, 0, n_threads, control=control, asleep=asleep)
         self._lead = Call(tape_kernels.lead, 0, n_threads, **shared)
         self._workers = [self._start(i, shared) for i in range(1, n_threads)]
         _teams.add(self)
 
     def run(self) -> None:
-        """Run the tape once. Raises: RuntimeError in a forked child, which has no workers."""
+        """Run the tape once."""
+        self._finish()
+        self._announce()
+        for i in np.flatnonzero(self._asleep):
+            self._wake[i].release()
+        self._lead()
+
+    def check(self) -> None:
+        """Raise RuntimeError if there are no workers: in a forked child, or after `close`."""
         if os.getpid() != self._process:
             raise RuntimeError("a model does not survive a fork: load it in the child process")
-        if self.n_threads > 1:
-            self._announce()
-            for i in np.flatnonzero(self._asleep):
-                self._wake[i].release()
-        self._lead()
+        if self._closed:
+            raise RuntimeError("the model is closed")
 
     def close(self) -> None:
         """Let the workers end, and wait for it: they must be gone before their code is."""
         if self._closed or os.getpid() != self._process:
             return
+        self._finish()
         self._closed = True
         for wake in self._wake:
             wake.release()
         for worker in self._workers:
-            worker.join()
+            if worker is not threading.current_thread():
+                worker.join()
+
+    def _finish(self) -> None:
+        """End a job that an interrupt kept this thread from leading, so that none stays behind."""
+        if self._control[JOB // 8] != self._control[LED // 8]:
+            for wake in self._wake:
+                wake.release()
+            self._lead()
 
     def _start(self, i: int, shared: dict[str, float]) -> threading.Thread:
-        seen = address(self._seen[8 * i :])
+        seen = address(self._seen[LINE // 8 * i :])
         call = Call(tape_kernels.follow, i, self.n_threads, seen=seen, **shared)
         worker = threading.Thread(target=self._work, args=(i, call), daemon=True)
         worker.start()
@@ -145,10 +158,12 @@ class Call:
 
 
 def run_parallel(calls: list[Call]) -> None:
-    """Run calls side by side, one on this thread."""
+    """Run calls side by side, one on this thread; return when all have ended, come what may."""
     threads = [threading.Thread(target=call) for call in calls[1:]]
     for thread in threads:
         thread.start()
-    calls[0]()
-    for thread in threads:
-        thread.join()
+    try:
+        calls[0]()
+    finally:
+        for thread in threads:
+            thread.join()

@@ -61,7 +61,7 @@ class PackedWeights:
         if tensor.name not in self._vectors:
             n = tensor.shape[0]
             values = aligned((n + 15) // 16 * 16, np.float32)
-            values[:n] = find(tensor.type, tensor.name).decode_rows(tensor.data.reshape(-1), n)[0]
+            values[:n] = find(tensor).decode_rows(tensor.data.reshape(-1), n)[0]
             self._vectors[tensor.name] = values
         return self._vectors[tensor.name]
 
@@ -72,7 +72,7 @@ class PackedWeights:
 
     def _pack(self, tensor: Tensor) -> None:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
-        fmt, packed = find(tensor.type, tensor.name), self._packed[tensor.name]
+        fmt, packed = find(tensor), self._packed[tensor.name]
         n_blocks = tensor.shape[1] // fmt.n_columns
         group_bytes = N_ROWS * n_blocks * fmt.n_bytes
         source = tensor.data.reshape(-1)
