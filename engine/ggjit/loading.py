@@ -28,9 +28,9 @@ def load(
     """Open a GGUF file (any shard of a split one) and make it ready.
 
     `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
-    `threads` defaults to the physical cores this process may use. `activations` is the number of
-    bits (8 or 16) that they are rounded to before quantized weights: 16 is as exact as float32,
-    8 is faster on prompts.
+    `threads` defaults to the physical cores (on Linux; elsewhere logical CPUs) that this process
+    may use. `activations` is the number of bits (8 or 16) that they are rounded to before quantized
+    weights: 16 is as exact as float32, 8 is faster on prompts.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
@@ -39,8 +39,7 @@ def load(
     if vocab_only:
         return Model(file, tokenizer)
     graph = architecture_of(file).build(file)
-    for tensor in graph.tensors():
-        find(tensor)
+    check_types(graph)
     if graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
@@ -49,6 +48,12 @@ def load(
     executor = _executor(graph, n_context, backend, threads, activations, progress)
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
+
+
+def check_types(graph: Graph) -> None:
+    """Raise ValueError naming the first tensor of a type that no format is for."""
+    for tensor in graph.tensors():
+        find(tensor)
 
 
 def context_length(file: GGUFFile, wanted: int | None) -> int:
@@ -65,13 +70,13 @@ def _executor(
     graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
     progress: Progress | None,
 ) -> Executor:
-    if threads is not None and not 1 <= threads <= 1024:
-        raise ValueError(f"threads is {threads}, expected between 1 and 1024")
     if activations not in (8, 16):
         raise ValueError(f"activations is {activations}, expected 8 or 16")
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
+        from .backends.cpu.threads import check_threads
 
+        check_threads(threads)
         return CPUExecutor(graph, n_context, threads, progress, activations)
     if backend == "reference":
         from .backends.reference import ReferenceExecutor

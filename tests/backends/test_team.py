@@ -107,6 +107,21 @@ def test_idle_workers_use_no_processor(counters):
     assert time.process_time() - before < 0.1
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_an_interrupted_run_leaves_nobody_behind(counters, n_threads):
+    """Ctrl-C may come after workers were told of a job and before this thread leads it."""
+    each = counters(n_threads)
+    each.run()
+    for _ in range(3):
+        each.team._announce()
+        each.expected += each._depth  # the job is ended before the next
+        each.run()
+    each.team._announce()
+    each.team.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        each.team.check()
+
+
 def test_several_teams_side_by_side(counters):
     teams = [counters(n) for n in (2, 3, 2)]
     for _ in range(10):

@@ -70,3 +70,13 @@ def test_every_16_bit_number_is_split_so_that_both_bytes_are_signed():
     got = quantize_rows(x, wide=True)
     np.testing.assert_array_equal(got.q, x)
     assert np.all(np.abs(got.rows.array[: len(x), :32].astype(int)) <= 127)
+
+
+@WIDE
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", [0, 17, 31])
+def test_what_is_no_number_stays_none(rng, bad, column, wide):
+    """One such value makes its block's scale NaN, and with it what is computed from the block."""
+    x = rng.normal(size=(2, 64)).astype(np.float32)
+    x[1, column] = bad
+    assert np.isnan(quantize_rows(x, wide=wide).scale).tolist() == [[False, False], [True, False]]

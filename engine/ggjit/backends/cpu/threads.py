@@ -19,13 +19,24 @@ from .memory import address, aligned
 UNLIMITED = 1 << 20  # CPUs
 
 
+def check_threads(n: int | None) -> None:
+    """Raise ValueError for a number not meant so: barriers crawl when threads take turns."""
+    most = 2 * len(allowed_cpus())
+    if n is not None and not 1 <= n <= most:
+        text = f"expected between 1 and {most}, twice the CPUs that this process may use"
+        raise ValueError(f"threads is {n}, {text}")
+
+
+def allowed_cpus() -> set[int]:
+    """Return the logical CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
 def default_threads() -> int:
     """Return the physical cores this process may use: affinity and cgroup quota respected."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = os.sched_getaffinity(0)
-    else:
-        allowed = set(range(os.cpu_count() or 1))
-    cores = {_core_of(cpu) for cpu in allowed}
+    cores = {_core_of(cpu) for cpu in allowed_cpus()}
     return max(1, min(len(cores), _quota()))
 
 
