@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["GGUFError", "Model", "Session", "__version__", "load"]
+__all__ = ["ContextFull", "GGUFError", "Model", "Session", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from .generate import Model, Session
+    from .generate import ContextFull, Model, Session
     from .gguf import GGUFError
     from .loading import load
 
@@ -17,6 +17,7 @@ _HOMES = {
     "Model": "ggjit.generate",
     "Session": "ggjit.generate",
     "GGUFError": "ggjit.gguf",
+    "ContextFull": "ggjit.generate",
 }
 
 

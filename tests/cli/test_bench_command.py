@@ -209,3 +209,9 @@ def test_quantization_has_llama_cpps_names():
         *("F32", "F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K - Medium", "Q4_K - Small", "Q6_K")
     ]
     assert name(None) == name(99999) == "?"
+
+
+def test_nothing_to_measure_is_said(ggjit_command, model_file):
+    outcome = ggjit_command("bench", model_file, "-p", "0", "-n", "0")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "ggjit: error: there is nothing to measure: -p and -n are 0\n"

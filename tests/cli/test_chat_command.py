@@ -99,6 +99,8 @@ def test_reset_and_load_change_what_the_model_sees(chat, tmp_path):
         ("/dance", "/dance: no such command"),
         ("/save", "/save: the name of a file is missing"),
         ("/load /nowhere/talk.json", "/load: /nowhere/talk.json: No such file"),
+        ("/save /nowhere/talk.json", "/save: /nowhere/talk.json: No such file"),
+        ("/save /dev", "/save: /dev: "),
     ],
 )
 def test_a_mistyped_command_is_said_and_the_chat_goes_on(person, capsys, typed, message):
@@ -148,6 +150,29 @@ def test_ctrl_c_twice_leaves_with_130_once_with_0(person):
     assert loop_of(model).run(Keys("hi", KeyboardInterrupt())) == 130
 
 
+def test_ctrl_c_with_nothing_running_warns_once(person, capsys):
+    loop = loop_of(fake_model("hello"))
+    ctrl_c = KeyboardInterrupt
+    assert loop.run(Keys(ctrl_c(), "hi", ctrl_c(), ctrl_c(), "too late")) == 0
+    assert capsys.readouterr().err == "press Ctrl-C again or Ctrl-D to leave\n" * 2
+    assert [m["content"] for m in loop.conversation.messages] == ["hi", "hello"]
+
+
+def test_commands_say_what_they_did(person, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = tmp_path / "talk.json"
+    typed = ("/system be brief", f"/save {path}", f"/load {path}", "/reset", "/system")
+    assert loop_of(fake_model("hello")).run(Keys(*typed)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "the system message is set",
+        f"saved 1 message in {path}",
+        f"loaded 1 message from {path}",
+        "the conversation starts over",
+        "the system message is removed",
+    ]
+
+
 def test_ctrl_c_after_another_message_leaves_with_0(person):
     model = fake_model("hello")
     loop = loop_of(model)
@@ -169,7 +194,7 @@ def test_a_full_context_is_said_and_nothing_is_lost(person, capsys):
     question, answer = loop.conversation.messages
     assert question["content"] == "hi"
     assert answer["content"] == out.split()[0]
-    assert err.count("/reset starts over") == 2
+    assert err.count("not fit; /reset starts over") == 2
     loop.conversation.reset()
     loop.run(Keys("hi"))
     assert len(loop.conversation.messages) == 2

@@ -37,6 +37,23 @@ def test_a_reader_that_leaves_ends_it_quietly(start):
     assert process.stderr.read() == b""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+@pytest.mark.parametrize(
+    ("args", "closed", "code"),
+    [
+        ("run -p x -n 4 -m", ">&-", 141),
+        ("--help", ">&-", 141),
+        ("chat -m", "<&-", 0),
+        ("run -p x -n 4 -m", "2>&-", 0),
+    ],
+)
+def test_streams_closed_before_the_start_are_borne(model_file, args, closed, code):
+    command = [*FAKE, "0", *args.split(), *([model_file] if args.endswith("-m") else [])]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command]
+    done = subprocess.run(shell, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("command", [("run", "-p", "x"), ("run", "-p", "x", "--raw")])
 def test_ctrl_c_ends_run_with_130(start, command):

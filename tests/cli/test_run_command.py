@@ -70,7 +70,11 @@ def test_the_prompt_may_be_in_a_file(run, tmp_path):
         (("-f", "/nowhere/prompt.txt"), None, "/nowhere/prompt.txt: No such file"),
         ((), b"ab\xff", "standard input is not UTF-8 text at byte 2"),
         (("-p", "a\udcff"), None, "-p is not UTF-8 text at character 1"),
-        (("-p", "", "--raw"), None, "the text is empty"),
+        (("-p", "", "--raw"), None, "the prompt is empty"),
+        (("-p", ""), None, "the prompt is empty"),
+        (("-f", "/dev/null"), None, "the prompt is empty"),
+        ((), "", "the prompt is empty"),
+        ((), "\n", "the prompt is empty"),
         (("-p", "a", "-n", "-2"), None, "-n must be -1 or more, not -2"),
         (("-p", "a", "--top-p", "1.5"), None, "top_p must be a number from 0 to 1, not 1.5"),
         (("-p", "a", "--temp", "nan"), None, "temperature must be"),
@@ -154,6 +158,18 @@ def test_a_full_context_is_said_after_the_text_that_fits(run):
     assert len(outcome.out) == 6
     assert "the context holds 8 tokens" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_no_line_break_where_there_is_no_text(run):
+    outcome = run("-p", "long " * 20, model=fake_model(rambling, n_context=20))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert run("-p", "x", "-n", "0").out == ""
+
+
+def test_a_prompt_in_the_place_of_the_model_is_recognised(run):
+    outcome = run("hello how are you", name=False, stdin="hi")
+    assert outcome.code == 2
+    assert "that needs -p before it" in outcome.err
 
 
 def test_a_base_model_is_told_apart(run):

@@ -6,6 +6,7 @@ the command that needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -41,7 +42,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Its version.")
     ] = False,
 ) -> None:
     """Run quantized GGUF models on the CPU."""
@@ -49,7 +50,20 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # replies are UTF-8 wherever they go, and nothing that a file holds makes printing fail
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")  # type: ignore[union-attr]
     sys.exit(exit_code(app, sys.argv[1:]))
+
+
+def _replace_closed_streams() -> None:
+    """Put something in the place of streams that were closed before the start (as by `>&-`)."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:  # a pipe whose reader has left
+        reader, writer = os.pipe()
+        os.close(reader)
+        sys.stdout = os.fdopen(writer, "w", encoding="utf-8")

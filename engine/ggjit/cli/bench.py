@@ -64,7 +64,9 @@ def bench(
         numbers(n_gen or ["128"], "-n"),
         numbers(n_depth or ["0"], "-d"),
     )
-    n_context = max((test.n_context for test in tests), default=1)
+    if not tests:
+        raise ValueError("there is nothing to measure: -p and -n are 0")
+    n_context = max(test.n_context for test in tests)
     n_threads = numbers(threads, "-t") if threads else [None]
     path, report = resolve(one_model(model, model_option)), Report(output, sys.stdout)
     try:

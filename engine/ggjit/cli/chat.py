@@ -26,8 +26,8 @@ HELP = """\
 /save FILE     keep the conversation in a file
 /load FILE     go on with a kept one
 /exit          leave, as Ctrl-D does
-A message has many lines after a \\ at a line's end, between two \"\"\", or with Alt-Enter.
-Ctrl-C stops a reply, a second one leaves."""
+For a message of several lines end each with \\, put it between two \"\"\", or press Alt-Enter.
+Ctrl-C stops a reply, a second one leaves; with nothing running or typed, two of them leave."""
 
 
 def chat(
@@ -49,9 +49,7 @@ def chat(
             "use ggjit run --raw, which continues a text"
         )
     loop = ChatLoop(loaded, Conversation(system), limits)
-    if sys.stdout.isatty():
-        name = loaded.file.path.name
-        _show_dim(f"{name}, context {loaded.n_context} tokens, /help for help", before="")
+    _show_dim(f"{loaded.file.path.name}, context {loaded.n_context} tokens, /help for help")
     raise typer.Exit(loop.run(reader(loop.commands)))
 
 
@@ -62,14 +60,15 @@ class ChatLoop:
         self.conversation = conversation
         self.commands: dict[str, Callable[[str], None]] = {
             "/help": lambda _: print(HELP),
-            "/reset": lambda _: conversation.reset(),
-            "/system": conversation.set_system,
-            "/save": lambda name: conversation.save(_file_of(name)),
-            "/load": lambda name: conversation.load(_file_of(name)),
+            "/reset": self._reset,
+            "/system": self._set_system,
+            "/save": self._save,
+            "/load": self._load,
             "/exit": _leave,
         }
         self._model, self._limits = model, limits
         self._stopped = False  # the last thing that happened was that Ctrl-C stopped a reply
+        self._warned = False  # or that it was pressed with nothing running
 
     def run(self, messages: Reader) -> int:
         """Return the exit code."""
@@ -79,8 +78,14 @@ class ChatLoop:
             except EOFError:
                 return 0
             except KeyboardInterrupt:
-                return INTERRUPTED if self._stopped else 0
-            self._stopped = False
+                if self._stopped:
+                    return INTERRUPTED
+                if self._warned or not sys.stdin.isatty():
+                    return 0
+                self._warned = True
+                print("press Ctrl-C again or Ctrl-D to leave", file=sys.stderr)
+                continue
+            self._stopped = self._warned = False
             try:
                 self._handle(text)
             except EOFError:
@@ -115,18 +120,39 @@ class ChatLoop:
                 pieces.append(piece)
                 sys.stdout.write(piece)
                 sys.stdout.flush()
-            _show_dim(timings(reply), before="\n\n" if pieces else "")
+            _end_reply(timings(reply), before="\n\n" if pieces else "")
         except KeyboardInterrupt:
             self._stopped = True
-            _show_dim("stopped", before="\n")
+            _end_reply("stopped", before="\n")
         except ContextFull as error:
-            print()
-            _complain(f"{error}: /reset starts over, /save FILE keeps the conversation", error)
+            _break_line(after=pieces)
+            advice = "/reset starts over, /save FILE keeps the conversation"
+            _complain(f"{error.problem}; {advice}", error)
         except ValueError as error:
-            print()
+            _break_line(after=pieces)
             _complain(str(error), error)
         finally:
             self.conversation.answer("".join(pieces))
+
+    def _reset(self, _: str) -> None:
+        self.conversation.reset()
+        _show_dim("the conversation starts over")
+
+    def _set_system(self, text: str) -> None:
+        self.conversation.set_system(text)
+        _show_dim(f"the system message is {'set' if text else 'removed'}")
+
+    def _save(self, name: str) -> None:
+        self.conversation.save(_file_of(name))
+        _show_dim(f"saved {self._n_messages()} in {name}")
+
+    def _load(self, name: str) -> None:
+        self.conversation.load(_file_of(name))
+        _show_dim(f"loaded {self._n_messages()} from {name}")
+
+    def _n_messages(self) -> str:
+        n = len(self.conversation.messages)
+        return "1 message" if n == 1 else f"{n} messages"
 
 
 def _leave(_: str) -> NoReturn:
@@ -139,13 +165,21 @@ def _file_of(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _show_dim(text: str, before: str) -> None:
+def _show_dim(text: str) -> None:
+    """Show a line about what was done, on a terminal only."""
+    if sys.stdout.isatty():
+        print(text if "NO_COLOR" in os.environ else f"\x1b[2m{text}\x1b[0m")
+
+
+def _end_reply(text: str, before: str) -> None:
     """End a reply's last line, and on a terminal show a line about it."""
-    if not sys.stdout.isatty():
+    print(before if sys.stdout.isatty() else "\n", end="")
+    _show_dim(text)
+
+
+def _break_line(after: list[str]) -> None:
+    if after:
         print()
-        return
-    plain = "NO_COLOR" in os.environ
-    print(f"{before}{text}" if plain else f"{before}\x1b[2m{text}\x1b[0m")
 
 
 def _complain(text: str, error: Exception) -> None:

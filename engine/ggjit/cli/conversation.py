@@ -42,16 +42,10 @@ class Conversation:
     def save(self, path: Path) -> None:
         """Write the messages as JSON; the file is there whole, or as it was. Raises: OSError."""
         text = json.dumps(self.messages, ensure_ascii=False, indent=1) + "\n"
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+            _write_whole(path, text)
+        except OSError as error:  # it names the unfinished file, which nobody asked for
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     def load(self, path: Path) -> None:
         """Take the messages that `save` wrote instead. Raises: ValueError, OSError."""
@@ -71,3 +65,16 @@ def _is_message(value: Any) -> bool:
         and value["role"] in ROLES
         and isinstance(value["content"], str)
     )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise

@@ -13,7 +13,7 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
-    """Show a file's metadata and tensors, senseless or not."""
+    """Show a file's metadata and tensors as they are, without checking that they make sense."""
     from ..gguf import open_gguf
     from ..hub import resolve
 

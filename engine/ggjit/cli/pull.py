@@ -12,7 +12,7 @@ def pull(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="A name of the list, or hf:OWNER/REPO[:QUANT].",
+            help="A name of the list, or a reference hf:OWNER/REPO[:QUANT].",
             show_default=False,
         ),
     ] = None,

@@ -42,6 +42,8 @@ def run(
     if special and not raw:
         raise ValueError("--special needs --raw: a message never holds special tokens")
     text = read_prompt(prompt, file)
+    if not text:
+        raise ValueError("the prompt is empty")
     limits = reply_flags.limits() | sampling.changes()
     loaded = flags.load(model)
     if raw:
@@ -64,13 +66,18 @@ def _chat(model: Model, messages: list[dict[str, str]], limits: dict[str, object
 
 
 def print_reply(reply: Generation, newline: bool) -> None:
-    """Print a reply piece by piece, each as soon as it is there; a line break even on an error."""
+    """Print a reply piece by piece, each as soon as it is there.
+
+    After any text there is a line break, even on an error.
+    """
+    some = False
     try:
         for piece in reply:
+            some = True
             sys.stdout.write(piece)
             sys.stdout.flush()
     finally:
-        if newline:
+        if newline and some:
             sys.stdout.write("\n")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..backends import Progress
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
+IN_BYTES = ("packing",)  # what is counted in bytes
 CLEAR = "\r\x1b[K"
 
 
@@ -31,9 +32,15 @@ def load_status() -> Iterator[Progress]:
 
     def progress(what: str, n_done: int, n_all: int) -> None:
         if perf_counter() - started > PATIENCE_S:
-            show_status(f"{what} {n_done}/{n_all}")
+            show_status(f"{what} {_amount(what, n_done, n_all)}")
 
     try:
         yield progress
     finally:
         show_status("")
+
+
+def _amount(what: str, n_done: int, n_all: int) -> str:
+    if what in IN_BYTES:
+        return f"{n_done / 1e6:.1f}/{n_all / 1e6:.1f} MB"
+    return f"{n_done}/{n_all}"

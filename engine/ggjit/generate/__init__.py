@@ -4,6 +4,7 @@ A model's forward pass is an `Executor` (ggjit.backends), its text a `Tokenizer`
 nothing here knows how either works.
 """
 
+from ..backends import ContextFull
 from .generation import Generation, GenerationStats
 from .model import LoadStats, Model
 from .options import SamplingOptions
@@ -12,6 +13,7 @@ from .session import Session
 from .stopping import StopRules
 
 __all__ = [
+    "ContextFull",
     "Generation",
     "GenerationStats",
     "LoadStats",

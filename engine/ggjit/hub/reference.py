@@ -46,4 +46,7 @@ def _unknown(path: Path) -> str:
     if path.exists():
         return f"{path} is not a regular file"
     names = ", ".join(model.name for model in KNOWN.values())
-    return f"{path}: no such file, and no model of that name (there are: {names}, hf:OWNER/REPO)"
+    hint = "; is it the prompt? that needs -p before it" if " " in str(path) else ""
+    return (
+        f"{path}: no such file, and no model of that name (there are: {names}, hf:OWNER/REPO){hint}"
+    )
