@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from fake_engine import EOS, N_VOCAB, FakeFile, FakeTokenizer, fake_model, ids_of, rambling
 
+import ggjit
 from ggjit.backends import ContextFull
 from ggjit.generate import Model
+from ggjit.generate.messages import check_messages
 
 GREEDY = {"temperature": 0.0}
 
@@ -245,6 +247,47 @@ def test_a_base_model_does_not_chat():
     model.chat_template = None
     with pytest.raises(ValueError, match=r"fake\.gguf has no chat template"):
         model.chat([{"role": "user", "content": "hi"}])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("hi", "must be a mapping, not str"),
+        ({"content": "hi"}, "must have a 'role'"),
+        ({"role": 1, "content": "hi"}, "must have a 'role'"),
+        ({"role": "user"}, "has no 'content'"),
+        ({"role": "user", "content": 5}, "'content' must be a str, a list or None, not int"),
+    ],
+)
+def test_what_is_no_message_is_said_by_its_index(wrong, problem):
+    model = fake_model("abc")
+    with pytest.raises(ValueError, match=r"^messages\[1\]") as caught:
+        model.chat([{"role": "user", "content": "hi"}, wrong])
+    assert problem in str(caught.value)
+    assert not model.executor.runs
+
+
+def test_messages_of_tool_calls_and_of_parts_are_accepted():
+    calls = {"role": "assistant", "tool_calls": []}
+    nothing = {"role": "assistant", "content": None}
+    check_messages([calls, nothing, {"role": "user", "content": [{"type": "text", "text": "a"}]}])
+
+
+def test_models_and_sessions_show_what_they_are():
+    model = fake_model("abc", n_context=20)
+    session = model.session()
+    session.feed([5, 6])
+    assert repr(session) == "<ggjit.Session: 2 of 20 tokens>"
+    assert repr(model) == f"<ggjit.Model fake.gguf: {N_VOCAB} tokens, context 20>"
+    assert "vocabulary only" in repr(Model(FakeFile(), FakeTokenizer()))
+    model.close()
+    assert "closed" in repr(model)
+
+
+def test_the_error_of_a_full_context_counts_in_words():
+    assert ContextFull is ggjit.ContextFull
+    assert "1 is used and 1 more does not fit; shorten" in str(ContextFull(1, 1, 1))
+    assert "2 are used and 3 more do not fit; shorten" in str(ContextFull(2, 3, 4))
 
 
 def test_a_vocabulary_alone_computes_nothing():

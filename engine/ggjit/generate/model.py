@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..backends import Executor
 from .candidates import Float32
 from .generation import Generation
+from .messages import Message, check_messages
 from .options import SamplingOptions
 from .sampler import Sampler
 from .session import Ids, Session, checked_ids
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ..text import ChatTemplate, Tokenizer
 
 Prompt = str | Sequence[int] | npt.NDArray[np.integer]
-Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,13 @@ class Model:
         self.load_stats = load_stats or LoadStats()
         self._executor, self._closed = executor, False
         self._idle: list[Session] = []  # at most one, for the next reply to go on from
+
+    def __repr__(self) -> str:
+        if self._executor is None:
+            what = "closed" if self._closed else "vocabulary only"
+        else:
+            what = f"context {self._executor.n_context}"
+        return f"<ggjit.Model {self.file.path.name}: {self.n_vocab} tokens, {what}>"
 
     @property
     def executor(self) -> Executor:
@@ -138,8 +145,9 @@ class Model:
 
         Messages are dicts with "role" and "content". The beginning that a conversation has in
         common with the one before it is not computed again.
-        Raises: ValueError if the file has no chat template.
+        Raises: ValueError for what is no message, or if the file has no chat template.
         """
+        check_messages(messages)
         if self.chat_template is None:
             name = self.file.path.name
             raise ValueError(f"{name} has no chat template: it continues text, it does not chat")

@@ -24,6 +24,9 @@ class Session:
         self._state = executor.new_state()
         self._ids: list[int] = []
 
+    def __repr__(self) -> str:
+        return f"<ggjit.Session: {self.n_past} of {self.n_context} tokens>"
+
     @property
     def ids(self) -> list[int]:
         """The tokens it holds (a copy)."""
