@@ -11,7 +11,7 @@ def pull(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="A name of the list, or a reference hf:OWNER/REPO[:QUANT].",
             show_default=False,
         ),
