@@ -286,7 +286,7 @@ def test_models_and_sessions_show_what_they_are():
 
 def test_the_error_of_a_full_context_counts_in_words():
     assert ContextFull is ggjit.ContextFull
-    assert "1 is used and 1 more does not fit; shorten" in str(ContextFull(1, 1, 1))
+    assert "2 are used and 1 more does not fit; shorten" in str(ContextFull(2, 1, 2))
     assert "2 are used and 3 more do not fit; shorten" in str(ContextFull(2, 3, 4))
 
 

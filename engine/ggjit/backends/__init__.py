@@ -45,10 +45,10 @@ class ContextFull(ValueError):
     """The context has no room for the tokens; `problem` says so, `str` also what to do."""
 
     def __init__(self, n_past: int, n_new: int, n_context: int) -> None:
-        used, fit = "is" if n_past == 1 else "are", "does" if n_new == 1 else "do"
+        fit = "does" if n_new == 1 else "do"
         self.problem = (
             f"the context holds {n_context} tokens: "
-            f"{n_past} {used} used and {n_new} more {fit} not fit"
+            f"{n_past} are used and {n_new} more {fit} not fit"
         )
         super().__init__(
             f"{self.problem}; shorten the text, start over, or load the model with a larger "
