@@ -6,7 +6,6 @@ from ..jit import device, kernel
 from ..simd.atomics import (
     atomic_add,
     atomic_load,
-    atomic_store,
     atomic_swap,
     call_kernel,
     give_way,
@@ -16,37 +15,38 @@ from ..simd.ops import load, store
 
 STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
 
-# Control block, one cache line each: a count of the threads at the barrier, the barrier's
-# generation, the number of the job, that of the last one led to its end, and from WORKERS on per
-# thread whether it is parked.
-ARRIVED, GENERATION, JOB, LED, WORKERS, LINE = 0, 64, 128, 192, 256, 64
+# Control block, one cache line each: how often threads have arrived at barriers, the number of the
+# job, that of the last one led to its end, and from WORKERS on per thread whether it is parked.
+ARRIVED, JOB, LED, WORKERS, LINE = 0, 64, 128, 192, 64
 PATIENCE = 4000  # pauses at a barrier before giving way to other threads: about 0.1 ms
 SPINS = 40_000  # pauses before a worker parks: about a millisecond
 
 
 @device
-def meet(control, n_threads):  # type: ignore[no-untyped-def]
-    """Wait until all threads are here."""
-    generation = atomic_load(control + GENERATION)
-    if atomic_add(control + ARRIVED, int64(1)) == n_threads - 1:
-        atomic_store(control + ARRIVED, int64(0))
-        atomic_store(control + GENERATION, generation + 1)
-    else:
-        waited = 0
-        while atomic_load(control + GENERATION) == generation:
-            pause()
-            waited += 1
-            if waited >= PATIENCE:  # the others may be waiting for this core
-                give_way()
+def meet(control, target):  # type: ignore[no-untyped-def]
+    """Arrive, and wait until as many have arrived in all as must have by now."""
+    atomic_add(control + ARRIVED, int64(1))
+    waited = 0
+    while atomic_load(control + ARRIVED) < target:
+        pause()
+        waited += 1
+        if waited >= PATIENCE:  # the others may be waiting for this core
+            give_way()
 
 
 @device
 def walk(tape, n_steps, control, thread, n_threads):  # type: ignore[no-untyped-def]
-    """Run all steps as one of the threads."""
+    """Run all steps as one of the threads.
+
+    All have passed all barriers before; at most the others have arrived at the first one.
+    """
+    n = int64(n_threads)
+    target = atomic_load(control + ARRIVED) // n * n
     for at in range(tape, tape + STEP * n_steps, STEP):
         call_kernel(load(int64, at), load(int64, at + 8), thread, n_threads)
         if load(int64, at + 16) != 0 and n_threads > 1:
-            meet(control, n_threads)
+            target += n
+            meet(control, target)
 
 
 @kernel
