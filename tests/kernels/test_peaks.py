@@ -14,12 +14,12 @@ NAME = target.current().name
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize("ahead", [0, 4096])
-def test_read_memory_reads_every_byte(rng, n_threads, ahead):
-    memory = Guarded.of(rng.integers(0, 2**31, 7 * peaks.READ // 4, np.int32))
+@pytest.mark.parametrize(("n_streams", "ahead"), [(1, 0), (1, 4096), (4, 1024)])
+def test_read_memory_reads_every_byte(rng, n_threads, n_streams, ahead):
+    memory = Guarded.of(rng.integers(0, 2**31, 28 * peaks.READ // 4, np.int32))
     sums = Guarded((n_threads, peaks.READ // 4), np.int32)
     run(
-        peaks.read_memory, n_threads, memory, sums, memory=memory.address,
+        peaks.read_memory(n_streams), n_threads, memory, sums, memory=memory.address,
         n_bytes=memory.array.nbytes, ahead=ahead, sums=sums.address,
     )  # fmt: skip
     wanted = memory.array.sum(dtype=np.int64).astype(np.int32)

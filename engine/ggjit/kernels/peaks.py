@@ -24,18 +24,26 @@ _EIGHT = tile(i32x16, 8)
 _WEIGHT = tile(u8x64, 1)
 
 
-@kernel
-def read_memory(
-    memory: int, n_bytes: int, ahead: int, sums: int, thread: int, n_threads: int
-) -> None:
-    """Sum this thread's part as int32, asking for lines `ahead` bytes before they are read."""
-    first, last = share(n_bytes // READ, thread, n_threads)
-    acc = zeros(_EIGHT)
-    for at in range(memory + READ * first, memory + READ * last, READ):
-        for line in range(0, READ, 64):
-            prefetch(at + ahead + line)
-        acc = add(acc, load(_EIGHT, at))
-    store(sums + READ * thread, acc)
+@cache
+def read_memory(n_streams: int) -> Kernel:
+    """Return the kernel that sums memory as int32, each thread its part as a few runs side by side.
+
+    It asks for lines `ahead` bytes before they are read. A multiple of READ * n_streams is read.
+    """
+
+    def read(memory: int, n_bytes: int, ahead: int, sums: int, thread: int, n_threads: int) -> None:
+        first, last = share(n_bytes // (READ * n_streams), thread, n_threads)
+        run = READ * (last - first)
+        start = memory + READ * n_streams * first
+        acc = zeros(_EIGHT)
+        for at in range(start, start + run, READ):
+            for i in range(n_streams):
+                for line in range(0, READ, 64):
+                    prefetch(at + i * run + ahead + line)
+                acc = add(acc, load(_EIGHT, at + i * run))
+        store(sums + READ * thread, acc)
+
+    return kernel(read, f"read_memory_{n_streams}")
 
 
 def n_sums() -> int:

@@ -14,11 +14,14 @@ import numpy as np
 from ...jit import Kernel, compile_kernels
 from ...kernels import peaks
 from ...simd import target
-from .memory import address, aligned
+from .memory import Arena, address, aligned
 from .threads import Team, default_threads
 
 PASS_S = 0.12  # how long passes of one loop are repeated: longer than a scheduler's time slices
-AHEAD = (0, 1024, 2048, 4096)  # bytes; which distance serves best differs between machines
+# Ways to read: runs side by side, and how many bytes before a line is read it is asked for. Which
+# serves best differs between machines, and between their caches and their memory.
+WAYS = ((1, 0), (1, 2048), (2, 2048), (4, 1024))
+MOST_BYTES = 1 << 30  # more than caches hold
 N_STEPS = 20_000  # of the int8 loops in one pass: a few hundred microseconds
 DOT_OPS = 2 * 64  # multiplications and additions of one int8 dot
 TILE_OPS = 2 * 16 * 16 * 64  # and of one product of AMX tiles
@@ -41,13 +44,15 @@ def measure_bandwidth(n_threads: int, n_bytes: int = 256 << 20) -> float:
     """Return the bytes a second that threads read together, going over `n_bytes` again and again.
 
     A token reads all weights in the same way: with the model's `n_bytes`, caches keep as much of
-    this memory as of the weights. Best of several passes and prefetch distances.
+    this memory as of the weights. Best pass of several ways to read.
     """
-    n_bytes = max(n_bytes // peaks.READ, n_threads) * peaks.READ
-    memory, sums = aligned(n_bytes, "u1"), aligned(n_threads * peaks.READ, "u1")
+    piece = peaks.READ * max(n_streams for n_streams, _ in WAYS)
+    n_bytes = max(min(n_bytes, MOST_BYTES) // piece, n_threads) * piece
+    memory = Arena(n_bytes).take(n_bytes)
     memory.fill(1)  # untouched pages would all be one page of zeros
+    sums = aligned(n_threads * peaks.READ, "u1")
     shared = {"memory": address(memory), "n_bytes": n_bytes, "sums": address(sums)}
-    times = [_fastest(peaks.read_memory, n_threads, ahead=ahead, **shared) for ahead in AHEAD]
+    times = [_fastest(peaks.read_memory(n), n_threads, ahead=a, **shared) for n, a in WAYS]
     return n_bytes / min(times)
 
 
