@@ -1,4 +1,4 @@
-"""Makes the files in data/: tiny random Llama models, and what transformers computes with them.
+"""Makes the files in data/: tiny random Llama and Qwen2 models, and what transformers computes with them.
 
 Run by hand, never by a test, in an environment with torch, transformers and gguf:
 
@@ -7,7 +7,7 @@ Run by hand, never by a test, in an environment with torch, transformers and ggu
 Each model is NAME.gguf (float32) and NAME.npz: `ids`, `logits` [T, V] after each of them, and
 `greedy`, the ids that follow. Made with torch 2.13.0, transformers 5.23.0, gguf 0.19.0. Names of
 tensors and keys, and the order of Q and K rows, are those of llama.cpp's converter
-(conversion/llama.py: rows of a head are taken from the two halves in turn).
+(conversion/llama.py: rows of a head are taken from the two halves in turn; those of Qwen2 stay).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    LlamaConfig, LlamaForCausalLM, PreTrainedConfig, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM,
+)  # fmt: skip
 
 DATA = Path(__file__).parent / "data"
 N_TOKENS, N_GREEDY = 24, 12
@@ -57,7 +59,21 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 7, "head_dim": 2, "vocab_size": 31, "num_hidden_layers": 3,
         "n_tokens": 150,
     },
+    # Biases on Q, K and V alone; seven query heads to a key head, as in Qwen2.5 0.5B.
+    "qwen2_tied": {
+        "hidden_size": 28, "intermediate_size": 34, "num_attention_heads": 7,
+        "num_key_value_heads": 1, "head_dim": 4, "vocab_size": 59, "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}, "rms_norm_eps": 1e-6,
+    },
+    "qwen2_untied": {
+        "hidden_size": 32, "intermediate_size": 37, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 43, "n_tokens": 80,
+    },
 }  # fmt: skip
+CLASSES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+}
 
 
 def main() -> None:
@@ -69,11 +85,12 @@ def main() -> None:
 
 def make(name: str, seed: int, settings: dict[str, Any]) -> None:
     n_tokens = settings.pop("n_tokens", N_TOKENS)
-    config = LlamaConfig(
+    new_config, new_model = CLASSES["qwen2" if name.startswith("qwen2") else "llama"]
+    config = new_config(
         **{"num_hidden_layers": 2, "max_position_embeddings": 256, "rms_norm_eps": 1e-5} | settings,
         attn_implementation="eager",
     )  # fmt: skip
-    model = LlamaForCausalLM(config).float().eval()
+    model = new_model(config).float().eval()
     randomize(model, torch.Generator().manual_seed(seed))
     ids = np.random.default_rng(seed).integers(0, config.vocab_size, n_tokens)
     logits = logits_of(model, ids)
@@ -88,7 +105,7 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
     print(name, f"{logits.std():.3f}", (DATA / f"{name}.gguf").stat().st_size)
 
 
-def randomize(model: LlamaForCausalLM, generator: torch.Generator) -> None:
+def randomize(model: PreTrainedModel, generator: torch.Generator) -> None:
     """Give every parameter a size at which it matters."""
     for name, parameter in model.named_parameters():
         values = torch.randn(parameter.shape, generator=generator)
@@ -101,7 +118,7 @@ def randomize(model: LlamaForCausalLM, generator: torch.Generator) -> None:
         parameter.data = values
 
 
-def logits_of(model: LlamaForCausalLM, ids: Any) -> Any:
+def logits_of(model: PreTrainedModel, ids: Any) -> Any:
     with torch.no_grad():
         return model(torch.tensor(np.asarray(ids)[None])).logits[0].numpy()
 
@@ -124,8 +141,8 @@ NAMES = {
 }
 
 
-def write_gguf(path: Path, config: LlamaConfig, model: LlamaForCausalLM) -> None:
-    writer = gguf.GGUFWriter(path, "llama")
+def write_gguf(path: Path, config: PreTrainedConfig, model: PreTrainedModel) -> None:
+    writer = gguf.GGUFWriter(path, config.model_type)
     rope = config.rope_parameters
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -163,17 +180,17 @@ def gguf_name(name: str) -> str:
     return f"blk.{i}.{NAMES[module]}.{kind}"
 
 
-def permuted(name: str, values: Any, config: LlamaConfig) -> Any:
-    """Take the rows of each Q and K head from its two halves in turn."""
+def permuted(name: str, values: Any, config: PreTrainedConfig) -> Any:
+    """Take the rows of each Q and K head of a Llama from its two halves in turn."""
     module = name.split(".")[-2]
-    if module not in ("q_proj", "k_proj"):
+    if config.model_type != "llama" or module not in ("q_proj", "k_proj"):
         return values
     n_heads = config.num_attention_heads if module == "q_proj" else config.num_key_value_heads
     halves = values.reshape(n_heads, 2, config.head_dim // 2, -1)
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(values.shape))
 
 
-def llama3_factors(config: LlamaConfig) -> Any:
+def llama3_factors(config: PreTrainedConfig) -> Any:
     """What divides each pair's frequency (Llama 3.1; the wavelength decides)."""
     rope = config.rope_parameters
     pairs = np.arange(0, config.head_dim, 2) / config.head_dim

@@ -59,7 +59,7 @@ def greedy(executor, ids, n):
 
 
 def test_there_are_models_of_every_kind():
-    assert len(NAMES) == 5
+    assert len(NAMES) == 7
 
 
 def test_the_reference_computes_what_transformers_does(model):
@@ -128,6 +128,10 @@ def halves_instead_of_pairs(model):
     change_rope(model.graph, interleaved=False)
 
 
+def pairs_instead_of_halves(model):
+    change_rope(model.graph, interleaved=True)
+
+
 def without_biases(model):
     ops = model.graph.ops
     ops[:] = [replace(op, bias=None) if isinstance(op, Linear) else op for op in ops]
@@ -140,6 +144,9 @@ def without_biases(model):
         ("one_key_head_linear", without_linear_scaling),
         ("groups_of_3", halves_instead_of_pairs),
         ("biases_tied", without_biases),
+        ("qwen2_tied", pairs_instead_of_halves),
+        ("qwen2_untied", pairs_instead_of_halves),
+        ("qwen2_tied", without_biases),
     ],
 )
 def test_a_damaged_graph_is_noticed(name, damage):

@@ -12,9 +12,13 @@ from .registry import register
 
 @register("llama")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    c.refuse("expert_count", "attention.sliding_window", "attention.scale", "logit_scale")
     factors = w.rope_freqs.floats() if w.has("rope_freqs") else None
-    rope = c.rope(interleaved=True, factors=factors)
+    return decoder(g, c, w, c.rope(interleaved=True, factors=factors))
+
+
+def decoder(g: Graph, c: Config, w: Weights, rope: RopeSpec) -> Buffer:
+    """All of it, for a way of rotating; biases are added where the file has them."""
+    c.refuse("expert_count", "attention.sliding_window", "attention.scale", "logit_scale")
     w.token_embd.expect_columns(c.n_embd)
     x = g.embed(w.token_embd)
     for i in range(c.n_layer):
