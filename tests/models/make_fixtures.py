@@ -1,4 +1,4 @@
-"""Makes the files in data/: tiny random Llama and Qwen2 models, and what transformers computes with them.
+"""Makes the files in data/: tiny random models, and what transformers computes with them.
 
 Run by hand, never by a test, in an environment with torch, transformers and gguf:
 
@@ -20,7 +20,12 @@ import gguf
 import numpy as np
 import torch
 from transformers import (
-    LlamaConfig, LlamaForCausalLM, PreTrainedConfig, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
 )  # fmt: skip
 
 DATA = Path(__file__).parent / "data"
