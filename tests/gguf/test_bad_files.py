@@ -178,21 +178,21 @@ TABLE = [
     Bad("dimension -1", one_tensor(tensor("a", [-1]), bytes(32)), "tensor 'a'", "dimension"),
     Bad("dimension 2**63", one_tensor(tensor("a", [8, BIG]), bytes(32)), "tensor 'a'", str(BIG)),
     *(
-        Bad(f"removed type {kind}", typed(kind), "tensor 'a'", name)
-        for kind, name in {
-            4: "Q4_2",
-            5: "Q4_3",
-            31: "Q4_0_4_4",
-            32: "Q4_0_4_8",
-            33: "Q4_0_8_8",
-            36: "IQ4_NL_4_4",
-            37: "IQ4_NL_4_8",
-            38: "IQ4_NL_8_8",
+        Bad(f"removed type {kind}", typed(kind), "tensor 'a'", problem)
+        for kind, problem in {
+            4: "(Q4_2) was removed from GGML; the model is needed as Q4_0",
+            5: "(Q4_3) was removed from GGML; the model is needed as Q4_1",
+            31: "(Q4_0_4_4) was removed from GGML; the model is needed as Q4_0",
+            32: "(Q4_0_4_8) was removed from GGML; the model is needed as Q4_0",
+            33: "(Q4_0_8_8) was removed from GGML; the model is needed as Q4_0",
+            36: "(IQ4_NL_4_4) was removed from GGML; the model is needed as IQ4_NL",
+            37: "(IQ4_NL_4_8) was removed from GGML; the model is needed as IQ4_NL",
+            38: "(IQ4_NL_8_8) was removed from GGML; the model is needed as IQ4_NL",
         }.items()
     ),
     *(
         Bad(f"type {kind}", typed(kind), "tensor 'a'", f"type {kind}")
-        for kind in (200, 2**31, 2**32 - 1)
+        for kind in (43, 200, 2**31, 2**32 - 1)
     ),
     Bad(
         "Q4_0 row of 33", one_tensor(tensor("a", [33], GGML_Q4_0), bytes(99)), "tensor 'a'", "of 32"

@@ -29,9 +29,8 @@ from build_gguf import (
     tensor,
     valid,
 )
-from gguf import GGMLQuantizationType
 
-from ggjit.gguf import GGUFError, GGUFFile, open_gguf, printable
+from ggjit.gguf import GGMLType, GGUFError, GGUFFile, open_gguf, printable
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_values(model: GGUFFile) -> None:
 def test_tensors(model: GGUFFile) -> None:
     assert list(model.tensors) == ["token_embd.weight", "output_norm.weight"]
     embedding, norm = model.tensors.values()
-    assert embedding.type is GGMLQuantizationType.Q4_0
+    assert embedding.type is GGMLType.Q4_0
     assert embedding.shape == (4, 32)
     assert embedding.n_elements == 128
     assert embedding.data.dtype == np.uint8

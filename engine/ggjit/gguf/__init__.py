@@ -3,9 +3,11 @@
 from .errors import GGUFError, printable, quoted, shorten
 from .reader import GGUFFile, open_gguf
 from .tensors import Tensor
+from .types import GGMLType
 from .values import Value
 
 __all__ = [
+    "GGMLType",
     "GGUFError",
     "GGUFFile",
     "Tensor",

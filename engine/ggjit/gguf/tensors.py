@@ -10,29 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from .cursor import Cursor
 from .errors import quoted
+from .types import REMOVED, GGMLType
 
 MAX_TENSORS = 1 << 20
 MAX_DIMS = 4
 MAX_NAME_BYTES = 63
 MAX_DIM = (1 << 63) - 1
 MIN_INFO_BYTES = 25  # a length, one character, n_dims of zero, a type, an offset
-
-TYPES = {int(kind): kind for kind in GGMLQuantizationType if kind in GGML_QUANT_SIZES}
-# Numbers that ggml has retired. Source: enum ggml_type in ggml.h.
-REMOVED_TYPES = {
-    4: "Q4_2",
-    5: "Q4_3",
-    31: "Q4_0_4_4",
-    32: "Q4_0_4_8",
-    33: "Q4_0_8_8",
-    36: "IQ4_NL_4_4",
-    37: "IQ4_NL_4_8",
-    38: "IQ4_NL_8_8",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +31,7 @@ class Tensor:
     """
 
     name: str
-    type: GGMLQuantizationType
+    type: GGMLType
     shape: tuple[int, ...]
     data: npt.NDArray[np.uint8] = field(repr=False)
     offset: int
@@ -59,7 +46,7 @@ class TensorInfo(NamedTuple):
     """A row of the table; `offset` counts from the data section, `at` is where the row stands."""
 
     name: str
-    type: GGMLQuantizationType
+    type: GGMLType
     shape: tuple[int, ...]
     n_bytes: int
     offset: int
@@ -120,13 +107,13 @@ def _read_info(cursor: Cursor, name: str, at: int) -> TensorInfo:
     where = f"tensor {quoted(name)}"
     dims = _read_dims(cursor, where)
     kind = _read_type(cursor, where)
-    block, block_bytes = GGML_QUANT_SIZES[kind]
     row = dims[0] if dims else 1
-    if row % block:
-        problem = f"rows of {row} elements are not a multiple of the {kind.name} block of {block}"
+    if row % kind.n_columns:
+        block = f"{kind.name} block of {kind.n_columns}"
+        problem = f"rows of {row} elements are not a multiple of the {block}"
         raise cursor.error(problem, where, at)
     # Python integers: the product of four dimensions has no width to overflow.
-    n_bytes = math.prod(dims[1:]) * (row // block) * block_bytes
+    n_bytes = math.prod(dims[1:]) * (row // kind.n_columns) * kind.n_bytes
     offset = cursor.u64(where)
     return TensorInfo(name, kind, tuple(reversed(dims)), n_bytes, offset, at)
 
@@ -143,13 +130,15 @@ def _read_dims(cursor: Cursor, where: str) -> list[int]:
     return dims
 
 
-def _read_type(cursor: Cursor, where: str) -> GGMLQuantizationType:
+def _read_type(cursor: Cursor, where: str) -> GGMLType:
     at = cursor.offset
     number = cursor.u32(where)
-    if number in REMOVED_TYPES:
-        name = REMOVED_TYPES[number]
-        problem = f"type {number} ({name}) was removed from GGUF; the model must be converted anew"
+    if number in REMOVED:
+        name, instead = REMOVED[number]
+        problem = f"type {number} ({name}) was removed from GGML; the model is needed as {instead}"
         raise cursor.error(problem, where, at)
-    if number not in TYPES:
-        raise cursor.error(f"has unknown type {number}", where, at)
-    return TYPES[number]
+    try:
+        return GGMLType(number)
+    except ValueError:
+        problem = f"has unknown type {number}, known are 0 to {int(max(GGMLType))}"
+        raise cursor.error(problem, where, at) from None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import gguf
 import numpy as np
 import numpy.typing as npt
 
-from ..gguf import Tensor
+from ..gguf import GGMLType, Tensor
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Param:
     def floats(self) -> npt.NDArray[np.float32]:
         """Return the values. Raises: ValueError unless it is a vector of float32."""
         t = self.tensor
-        if t.type != gguf.GGMLQuantizationType.F32 or len(t.shape) != 1:
+        if t.type != GGMLType.F32 or len(t.shape) != 1:
             found = f"is {t.type.name} {list(t.shape)}"
             raise ValueError(f"{t.path}: tensor {t.name!r} {found}, expected an F32 vector")
         return t.data.view(np.float32)
