@@ -49,13 +49,13 @@ class Quantized:
         return self.meta.array[:, 0].T
 
     @property
-    def scaled_sum(self) -> Any:
-        """Shapes: returns float32 [T, C / 32]."""
-        return self.meta.array[:, 1].T
-
-    @property
     def sum(self) -> Any:
         """Shapes: returns int32 [T, C / 32]."""
+        return self.meta.array.view(np.int32)[:, 1].T
+
+    @property
+    def first_sum(self) -> Any:
+        """Of the first 16 columns of each block. Shapes: returns int32 [T, C / 32]."""
         return self.meta.array.view(np.int32)[:, 2].T
 
     def values(self) -> Any:

@@ -26,21 +26,23 @@ class Field:
     """`count` items of `size` bytes at `offset` of a GGML block; `flip` is xored into each."""
 
     offset: int
-    size: int  # 2 or 4
+    size: int  # 1, 2 or 4
     count: int
     flip: int = 0
 
     def __post_init__(self) -> None:
-        assert self.size in (2, 4), self.size
+        assert self.size in (1, 2, 4), self.size
 
 
 @dataclass(frozen=True)
 class IntLanes:
-    """Integer weights, 32 columns a block: value = scale * (quant - 2**shift) + minimum.
+    """Integer weights: value = scale * (quant - 2**shift) + minimum.
 
-    The device functions take the address of a packed block. `quants` returns eight registers:
-    register j holds columns 4j..4j+3 of 16 rows, as unsigned bytes. `shift` None: nothing is
-    subtracted; `minimum` None: nothing is added.
+    A packed block has the columns of a GGML block, worked on in runs of 32. The device functions
+    take the address of a packed block and a number. `quants(p, j)` returns columns 32j to 32j + 31
+    in eight registers: register i holds four of them, 4i..4i+3, of 16 rows, as unsigned bytes below
+    2**n_bits. `scale(p, k)` and `minimum(p, k)` return those of the k-th `span` columns, one float
+    a row. `shift` None: nothing is subtracted; `minimum` None: nothing is added.
     """
 
     fields: tuple[Field, ...]
@@ -48,6 +50,11 @@ class IntLanes:
     scale: Any
     minimum: Any = None
     shift: int | None = None
+    span: int = 32  # columns that share a scale: 16 or 32
+    n_bits: int = 8
+
+    def __post_init__(self) -> None:
+        assert self.span in (16, 32), self.span
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,13 @@ class Format:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of a block, in the file and packed alike."""
+        """Bytes of a block in the file."""
         return gguf.GGML_QUANT_SIZES[self.type][1]
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of a row's part of a packed block."""
+        return self.n_bytes
 
     def decode_rows(self, data: Bytes, n_columns: int) -> Floats:
         """Decode whole rows. Shapes: returns [n_rows, n_columns]."""

@@ -21,15 +21,15 @@ def decode(blocks: Bytes) -> Floats:
 
 
 @device
-def scale(p):  # type: ignore[no-untyped-def]
+def scale(p, k):  # type: ignore[no-untyped-def]
     return to_f32(load(f16x16, p))
 
 
 @device
-def quants(p):  # type: ignore[no-untyped-def]
+def quants(p, j):  # type: ignore[no-untyped-def]
     pairs = load(_BYTES, p + 32)
     return join(low_nibbles(pairs), high_nibbles(pairs))
 
 
-LANES = IntLanes((Field(0, 2, 1), Field(2, 4, 4)), quants, scale, shift=3)
+LANES = IntLanes((Field(0, 2, 1), Field(2, 4, 4)), quants, scale, shift=3, n_bits=4)
 FORMAT = Format(gguf.GGMLQuantizationType.Q4_0, decode, LANES)

@@ -19,20 +19,20 @@ def decode(blocks: Bytes) -> Floats:
 
 
 @device
-def scale(p):  # type: ignore[no-untyped-def]
+def scale(p, k):  # type: ignore[no-untyped-def]
     return to_f32(load(f16x16, p))
 
 
 @device
-def minimum(p):  # type: ignore[no-untyped-def]
+def minimum(p, k):  # type: ignore[no-untyped-def]
     return to_f32(load(f16x16, p + 32))
 
 
 @device
-def quants(p):  # type: ignore[no-untyped-def]
+def quants(p, j):  # type: ignore[no-untyped-def]
     pairs = load(_BYTES, p + 64)
     return join(low_nibbles(pairs), high_nibbles(pairs))
 
 
-LANES = IntLanes((Field(0, 2, 2), Field(4, 4, 4)), quants, scale, minimum)
+LANES = IntLanes((Field(0, 2, 2), Field(4, 4, 4)), quants, scale, minimum, n_bits=4)
 FORMAT = Format(gguf.GGMLQuantizationType.Q4_1, decode, LANES)

@@ -20,12 +20,12 @@ def decode(blocks: Bytes) -> Floats:
 
 
 @device
-def scale(p):  # type: ignore[no-untyped-def]
+def scale(p, k):  # type: ignore[no-untyped-def]
     return to_f32(load(f16x16, p))
 
 
 @device
-def quants(p):  # type: ignore[no-untyped-def]
+def quants(p, j):  # type: ignore[no-untyped-def]
     return load(_BYTES, p + 32)
 
 

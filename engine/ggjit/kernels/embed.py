@@ -46,9 +46,10 @@ def _embed_float(fmt: Format, lanes: FloatLanes) -> Kernel:
 
 def _embed_int(fmt: Format, packed: IntLanes) -> Kernel:
     quants, scale, minimum = packed.quants, packed.scale, packed.minimum or packed.scale
-    has_minimum = packed.minimum is not None
+    has_minimum, span = packed.minimum is not None, packed.span
     centre = 0 if packed.shift is None else 1 << packed.shift
-    group_bytes = 16 * fmt.n_bytes
+    n_spans, group_bytes = fmt.n_columns // span, 16 * fmt.packed_bytes
+    n_block_columns = fmt.n_columns
 
     def embed_rows(
         weights: int, tokens: int, out: int, stride: int, n_columns: int, scratch: int,
@@ -56,20 +57,24 @@ def _embed_int(fmt: Format, packed: IntLanes) -> Kernel:
     ) -> None:
         first, last = share(load(int64, count), thread, n_threads)
         lanes = scratch + thread * scratch_step
+        n_blocks = n_columns // n_block_columns
         for t in range(first, last):
             row = int64(load(int32, load(int64, tokens) + 4 * t))
-            lane = row % 16
-            w = weights + row // 16 * (n_columns // 32) * group_bytes
-            for i in range(n_columns // 32):
-                store(lanes, quants(w))
-                store(lanes + SCALES, scale(w))
-                store(lanes + MINIMA, minimum(w))
-                d, m = load(float32, lanes + SCALES + 4 * lane), float32(0)
-                if has_minimum:
-                    m = load(float32, lanes + MINIMA + 4 * lane)
-                for j in range(32):
-                    q = load(uint8, lanes + 64 * (j // 4) + 4 * lane + j % 4)
-                    store(out + t * stride + 4 * (32 * i + j), d * float32(int64(q) - centre) + m)
+            lane, to = row % 16, out + t * stride
+            w = weights + row // 16 * n_blocks * group_bytes
+            for _ in range(n_blocks):
+                for k in range(n_spans):
+                    if k * span % 32 == 0:
+                        store(lanes, quants(w, k * span // 32))
+                    store(lanes + SCALES, scale(w, k))
+                    store(lanes + MINIMA, minimum(w, k))
+                    d, m = load(float32, lanes + SCALES + 4 * lane), float32(0)
+                    if has_minimum:
+                        m = load(float32, lanes + MINIMA + 4 * lane)
+                    for j in range(k * span % 32, k * span % 32 + span):
+                        q = load(uint8, lanes + 64 * (j // 4) + 4 * lane + j % 4)
+                        store(to, d * float32(int64(q) - centre) + m)
+                        to += 4
                 w += group_bytes
 
     return kernel(embed_rows, f"embed_{fmt.name}")

@@ -1,7 +1,7 @@
-"""The integer matrix product on AMX tiles: 16 tokens by 16 rows, 32 columns a step.
+"""The integer matrix product on AMX tiles: 16 tokens by 16 rows, a span of columns a step.
 
 Integer dots are exact and floats are summed in the order of `linear_int8`, so the results are
-those of the other targets, bit for bit. The matrix is unpacked to signed bytes once per panel of
+those of the other targets, bit for bit. Rows are unpacked to signed bytes once per panel of
 tokens; one token alone takes the way of `linear_int8`.
 """
 
@@ -30,89 +30,87 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile, u8x64
+from .int8_row import row_product
 from .threads import share_groups
-from .tiles import META, tile_of
+from .tiles import META
+from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
 TOKENS = 16
 FEW = 6  # tokens below which tiles do not pay
 PANEL = 128
+_EIGHT = tile(u8x64, 8)
 CONFIG, DOTS, QUANTS = 0, 64, 64 + 4 * 1024  # offsets in scratch
 
 
 def scratch_bytes(n_columns: int) -> int:
-    """Bytes each thread needs: the configuration, four tiles of dots, 16 rows of signed bytes."""
-    return QUANTS + 16 * n_columns
+    """Bytes each thread needs: the configuration, four tiles of dots, 16 unpacked rows."""
+    return QUANTS + unpacked_bytes(n_columns)
 
 
 def linear_amx(fmt: Format, wide: bool) -> Kernel:
     """Return the kernel of a format; `wide`: for 16-bit activations."""
-    assert isinstance(fmt.lanes, IntLanes)
-    one = tile_of(fmt.lanes, fmt.n_bytes, 1, wide)
-    many = rows_by_tokens(fmt.lanes, fmt.n_bytes, wide)
-    unpack = unpacker(fmt.lanes, fmt.n_bytes)
-    group_bytes = 16 * fmt.n_bytes
+    lanes = fmt.lanes
+    assert isinstance(lanes, IntLanes)
+    one, many = row_product(fmt, wide), rows_by_tokens(fmt, wide)
+    unpack, centre = unpack_of(fmt), 0 if lanes.shift is None else 1 << lanes.shift
+    block_bytes, token_bytes, span = 16 * fmt.packed_bytes, 64 if wide else 32, lanes.span
+    n_block_columns = fmt.n_columns
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
         n_groups: int, n_columns: int, stride: int, scratch: int, scratch_step: int,
         thread: int, n_threads: int,
     ) -> None:
-        n_blocks = n_columns // 32
-        n_tokens = load(int64, count)
+        n_runs, n_tokens = n_columns // 32, load(int64, count)
+        n_blocks = n_columns // n_block_columns
         first, last = share_groups(n_groups, thread, n_threads)
-        own = scratch + thread * scratch_step
+        own, group_bytes = scratch + thread * scratch_step, n_blocks * block_bytes
         if n_tokens < FEW:
             for g in range(first, last):
-                w = weights + g * n_blocks * group_bytes
+                w, b = weights + g * group_bytes, bias
+                if bias != 0:
+                    b = bias + 64 * g
                 for t in range(n_tokens):
-                    one(w, x, meta, bias, residual, out, t, n_tokens, g, n_blocks, stride)
+                    at, r = t * stride + 64 * g, residual
+                    if residual != 0:
+                        r = residual + at
+                    xs = x + t * n_runs * token_bytes
+                    one(w, xs, meta + 4 * t, b, r, out + at, n_tokens, n_blocks)
             return
-        set_up(own + CONFIG)
+        set_up(own + CONFIG, span)
+        scales = own + QUANTS + n_runs * RUN
         for panel in range(0, n_tokens, PANEL):
             end = min(panel + PANEL, n_tokens)
             for g in range(first, last):
-                w = weights + g * n_blocks * group_bytes
-                unpack(w, own + QUANTS, n_blocks)
+                unpack(weights + g * group_bytes, own + QUANTS, scales, n_columns)
+                for at in range(own + QUANTS, scales, RUN):  # to signed bytes
+                    store(at, sub(load(_EIGHT, at), splat(u8x64, int8(centre))))
                 for t in range(panel, end, TOKENS):
                     n = min(TOKENS, end - t)
-                    many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride)
+                    many(own, scales, x, meta, bias, residual, out, t, n, n_tokens, g, n_runs, stride)
         release()
 
     return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}")
 
 
 @device
-def set_up(config):  # type: ignore[no-untyped-def]
-    """Tiles 0 to 3: dots; 4, 5: 16 tokens by 32 bytes; 6, 7: 8 x 4 columns of 16 rows."""
+def set_up(config, span):  # type: ignore[no-untyped-def]
+    """Tiles 0 to 3: dots; 4, 5: 16 tokens by `span` bytes; 6, 7: span / 4 x 4 columns of 16 rows."""
     store(config, zeros(u8x64))
     store(config, int8(1))
     for i in range(8):
         n_bytes, n_rows = 64, 16
         if i == 4 or i == 5:
-            n_bytes = 32
+            n_bytes = span
         if i >= 6:
-            n_rows = 8
+            n_rows = span // 4
         store(config + 16 + 2 * i, int8(n_bytes))
         store(config + 48 + i, int8(n_rows))
     configure(config)
 
 
-def unpacker(lanes: IntLanes, n_bytes: int) -> Any:
-    """Return the device function that leaves 16 rows as signed bytes."""
-    quants, group_bytes = lanes.quants, 16 * n_bytes
-    centre = 0 if lanes.shift is None else 1 << lanes.shift
-
-    @device
-    def unpack(w, to, n_blocks):  # type: ignore[no-untyped-def]
-        by = splat(u8x64, int8(centre))
-        for i in range(n_blocks):
-            store(to + 512 * i, sub(quants(w + i * group_bytes), by))
-
-    return unpack
-
-
 def dots_in(high: int, low: int, a: int, b: int, wide: bool) -> Any:
-    """Return the device function for one block's dots, in tile registers of its own."""
+    """Return the device function for one span's dots, in tile registers of its own."""
 
     @device
     def issue(x, step, quants, dots):  # type: ignore[no-untyped-def]
@@ -128,45 +126,49 @@ def dots_in(high: int, low: int, a: int, b: int, wide: bool) -> Any:
     return issue
 
 
-def rows_by_tokens(lanes: IntLanes, n_bytes: int, wide: bool) -> Any:
+def rows_by_tokens(fmt: Format, wide: bool) -> Any:
     """Return the device function for 16 rows by 16 tokens, of which n are stored."""
+    lanes = fmt.lanes
+    assert isinstance(lanes, IntLanes)
     floats, ints = tile(f32x16, TOKENS), tile(i32x16, TOKENS)
-    scale, minimum = lanes.scale, lanes.minimum or lanes.scale
-    has_minimum, group_bytes = lanes.minimum is not None, 16 * n_bytes
-    block = 64 if wide else 32  # bytes of a token's block
-
+    span, n_spans, has_minimum = lanes.span, 32 // lanes.span, lanes.minimum is not None
+    token_bytes, span_scales = 64 if wide else 32, scale_bytes(fmt) // n_spans
     issue_even, issue_odd = dots_in(0, 1, 4, 6, wide), dots_in(2, 3, 5, 7, wide)
 
     @device
-    def accumulate(acc, dots, w, scales, sums):  # type: ignore[no-untyped-def]
-        by = mul(splat_each(floats, scales, 4), scale(w))
-        whole = load(ints, dots)
+    def accumulate(acc, dots, k, scales, meta, meta_step):  # type: ignore[no-untyped-def]
+        """Add span k's dots."""
+        w, at = scales + k * span_scales, meta + k // n_spans * meta_step
+        by, whole = splat_each(floats, at, 4), load(ints, dots)
         if wide:
             whole = add(shift_left(whole, 8), load(ints, dots + 1024))
-        acc = fma(to_f32(whole), by, acc)
+        acc = fma(to_f32(whole), mul(by, load(f32x16, w)), acc)
         if has_minimum:
-            acc = fma(splat_each(floats, sums, 4), minimum(w), acc)
+            third = meta_step // 3
+            sums = splat_each(ints, at + third, 4)
+            if n_spans == 2:
+                half = splat_each(ints, at + 2 * third, 4)
+                sums = half if k % 2 == 0 else sub(sums, half)
+            acc = fma(mul(by, to_f32(sums)), load(f32x16, w + 64), acc)
         return acc
 
     @device
-    def many(w, own, x, meta, bias, residual, out, t, n, n_tokens, g, n_blocks, stride):  # type: ignore[no-untyped-def]
-        step, meta_step = block * n_blocks, META * n_tokens
+    def many(own, scales, x, meta, bias, residual, out, t, n, n_tokens, g, n_runs, stride):  # type: ignore[no-untyped-def]
+        step, meta_step = token_bytes * n_runs, META * n_tokens
         x += t * step
-        scales, sums = meta + 4 * t, meta + 4 * t + 4 * n_tokens
+        meta += 4 * t
         quants, even, odd = own + QUANTS, own + DOTS, own + DOTS + 2048
-        acc = zeros(floats)
+        acc, n = zeros(floats), int64(n)
         issue_even(x, step, quants, even)
-        for i in range(0, n_blocks - 1, 2):  # the dots of a block are read while the next are made
-            issue_odd(x + block * (i + 1), step, quants + 512 * (i + 1), odd)
-            acc = accumulate(acc, even, w, scales, sums)
-            if i + 2 < n_blocks:
-                issue_even(x + block * (i + 2), step, quants + 512 * (i + 2), even)
-            acc = accumulate(acc, odd, w + group_bytes, scales + meta_step, sums + meta_step)
-            w += 2 * group_bytes
-            scales += 2 * meta_step
-            sums += 2 * meta_step
-        if n_blocks % 2:
-            acc = accumulate(acc, even, w, scales, sums)
+        last = n_runs * n_spans
+        for k in range(0, last - 1, 2):  # the dots of a span are read while the next are made
+            issue_odd(span_of(x, k + 1), step, quants + 16 * span * (k + 1), odd)
+            acc = accumulate(acc, even, k, scales, meta, meta_step)
+            if k + 2 < last:
+                issue_even(span_of(x, k + 2), step, quants + 16 * span * (k + 2), even)
+            acc = accumulate(acc, odd, k + 1, scales, meta, meta_step)
+        if last % 2:
+            acc = accumulate(acc, even, last - 1, scales, meta, meta_step)
         if bias != 0:
             acc = add(acc, load(f32x16, bias + 64 * g))
         at = t * stride + 64 * g
@@ -176,6 +178,11 @@ def rows_by_tokens(lanes: IntLanes, n_bytes: int, wide: bool) -> Any:
             store_each(out + at, stride, acc)
         else:
             store_some(acc, own + DOTS, residual, out, at, stride, n)
+
+    @device
+    def span_of(x, k):  # type: ignore[no-untyped-def]
+        """Return where the k-th span of a token's bytes begins."""
+        return x + k // n_spans * token_bytes + k % n_spans * span
 
     @device
     def store_some(acc, own, residual, out, at, stride, n):  # type: ignore[no-untyped-def]

@@ -43,7 +43,8 @@ def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped
         largest += sum_all(fma(a, zeros(f32x16), mul(b, zeros(f32x16))))  # NaN if any is
         inverse = splat(f32x16, levels / largest if largest > TINY else float32(0))
         qa, qb = round_to(i32x16, mul(a, inverse)), round_to(i32x16, mul(b, inverse))
-        scale, total = largest / levels, sum_all(add(qa, qb))
+        scale, first = largest / levels, sum_all(qa)
+        total = int32(first + sum_all(qb))
         cells = q + 32 * parts * i
         if parts == 2:
             store_bytes(cells + 32, qa)
@@ -53,8 +54,8 @@ def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped
         store_bytes(cells + 16, qb)
         at = meta + META * n_tokens * i
         store(at, scale)
-        store(at + 4 * n_tokens, scale * float32(total))
-        store(at + 8 * n_tokens, total)
+        store(at + 4 * n_tokens, total)
+        store(at + 8 * n_tokens, first)
 
 
 @device

@@ -65,6 +65,20 @@ def join(b: Builder, kinds: Any, first: Value, second: Value) -> Value:
     return tiled(b, tile(kinds[0].vec, len(values)), values)
 
 
+@op(lambda value: tile(value.vec, value.n // 2))
+def first_half(b: Builder, kinds: Any, value: Value) -> Value:
+    """Take the first half of a tile's registers."""
+    n = kinds[0].n // 2
+    return tiled(b, tile(kinds[0].vec, n), registers(b, kinds[0], value)[:n])
+
+
+@op(lambda value: tile(value.vec, value.n // 2))
+def second_half(b: Builder, kinds: Any, value: Value) -> Value:
+    """Take the second half of a tile's registers."""
+    n = kinds[0].n // 2
+    return tiled(b, tile(kinds[0].vec, n), registers(b, kinds[0], value)[n:])
+
+
 # -- arithmetic -----------------------------------------------------------------------------------
 
 

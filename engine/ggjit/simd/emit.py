@@ -75,7 +75,10 @@ def registers(b: Builder, kind: Any, value: Value) -> list[Value]:
     return [b.extract_value(value, i) for i in range(kind.n)] if isinstance(kind, Tile) else [value]
 
 
-def tiled(b: Builder, kind: Tile, values: Sequence[Value]) -> Value:
+def tiled(b: Builder, kind: Any, values: Sequence[Value]) -> Value:
+    """Return vectors as a tile, or the one vector."""
+    if not isinstance(kind, Tile):
+        return values[0]
     out = ir.Constant(kind.ll, ir.Undefined)
     for i, value in enumerate(values):
         out = b.insert_value(out, value, i)
@@ -105,4 +108,4 @@ def widest(*kinds: Any) -> Any:
 
 def like(kind: Any, vec: Vec) -> Any:
     """Return `vec`, as a tile where `kind` is one."""
-    return tile(vec, kind.n) if isinstance(kind, Tile) else vec
+    return kind.of(vec) if isinstance(kind, Tile) else vec

@@ -5,6 +5,7 @@ from .arithmetic import (
     add,
     bits,
     div,
+    first_half,
     fma,
     high_nibbles,
     join,
@@ -14,6 +15,7 @@ from .arithmetic import (
     minimum,
     mul,
     round_to,
+    second_half,
     shift_left,
     shift_right,
     splat,
@@ -23,6 +25,7 @@ from .arithmetic import (
     where_less,
     zeros,
 )
+from .grid import by_group, by_token, dot_grid, load_grid, store_grid
 from .memory import (
     load,
     load_each,
@@ -35,10 +38,16 @@ from .memory import (
 )
 
 __all__ = [
+    "store_grid",
+    "load_grid",
+    "dot_grid",
+    "by_token",
+    "by_group",
     "absolute",
     "add",
     "bits",
     "div",
+    "first_half",
     "fma",
     "high_nibbles",
     "join",
@@ -51,6 +60,7 @@ __all__ = [
     "mul",
     "prefetch",
     "round_to",
+    "second_half",
     "shift_left",
     "shift_right",
     "splat",

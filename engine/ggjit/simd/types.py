@@ -1,4 +1,4 @@
-"""Vector values for Numba: `Vec` is one logical register, `Tile` a few of them."""
+"""Vector values for Numba: `Vec` is one logical register, `Tile` a few, `Grid` rows of them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,31 @@ class Vec(types.Type):
 class Tile(types.Type):
     """`n` vectors of one type, addressed by number while LLVM code is emitted."""
 
-    def __init__(self, vec: Vec, n: int) -> None:
+    def __init__(self, vec: Vec, n: int, shape: str = "") -> None:
         self.vec, self.n = vec, n
         self.ll = ir.ArrayType(vec.ll, n)
-        super().__init__(name=f"{vec.name}[{n}]")
+        super().__init__(name=f"{vec.name}[{shape or n}]")
+
+
+    def of(self, vec: Vec) -> Tile:
+        """Return the type of as many registers of another kind."""
+        return tile(vec, self.n)
+
+
+class Grid(Tile):
+    """Registers for groups of rows by tokens: number g * n_tokens + t is group g's for token t."""
+
+    def __init__(self, vec: Vec, n_groups: int, n_tokens: int) -> None:
+        self.n_groups, self.n_tokens = n_groups, n_tokens
+        super().__init__(vec, n_groups * n_tokens, f"{n_groups}x{n_tokens}")
+
+    def of(self, vec: Vec) -> Grid:
+        return grid(vec, self.n_groups, self.n_tokens)
 
 
 @register_model(Vec)
 @register_model(Tile)
+@register_model(Grid)
 class _RegisterModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, fe_type.ll)
@@ -50,6 +67,12 @@ class _RegisterModel(models.PrimitiveModel):
 def tile(vec: Vec, n: int) -> Tile:
     """Return the type of `n` registers of type `vec`."""
     return Tile(vec, n)
+
+
+@cache
+def grid(vec: Vec, n_groups: int, n_tokens: int) -> Grid:
+    """Return the type of registers for `n_groups` of rows by `n_tokens`."""
+    return Grid(vec, n_groups, n_tokens)
 
 
 u8x64 = Vec("u8", 64)

@@ -1,0 +1,117 @@
+"""The integer matrix product of a few tokens: groups of 16 unpacked rows in registers.
+
+Each (token, row) is summed span by span as in `int8_row`: the results are the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..formats import Format, IntLanes
+from ..jit import device
+from ..simd.ops import (
+    add,
+    by_group,
+    by_token,
+    dot_grid,
+    fma,
+    load_each,
+    load_grid,
+    mul,
+    shift_left,
+    splat_each,
+    store_grid,
+    sub,
+    to_f32,
+    zeros,
+)
+from ..simd.types import f32x16, grid, i32x16, tile
+from .tiles import META
+from .unpack import RUN, scale_bytes
+
+
+@cache
+def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
+    """Return the device function for groups of 16 rows by tokens; `wide`: of 16 bits.
+
+    Rows and tokens lie a step apart; a step of 0 works on one alone.
+    """
+    assert isinstance(fmt.lanes, IntLanes)
+    floats, rows = grid(f32x16, n_groups, n_tokens), tile(f32x16, n_groups)
+    add_span = span_of(fmt.lanes, n_groups, n_tokens, wide)
+    span, x_step, run_scales = fmt.lanes.span, 64 if wide else 32, scale_bytes(fmt)
+
+    @device
+    def product(
+        quants, scales, group_step, scale_step, x, token_step, meta, meta_token, meta_step,
+        bias, residual, out, out_group, stride, n_runs,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        acc = zeros(floats)
+        for _ in range(n_runs):
+            total, first = meta + meta_step // 3, meta + meta_step // 3 * 2
+            if span == 32:
+                acc = add_span(
+                    acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token,
+                    total, total, 0,
+                )  # fmt: skip
+            else:
+                acc = add_span(
+                    acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token,
+                    first, total, 1,
+                )  # fmt: skip
+                acc = add_span(
+                    acc, quants + RUN // 2, group_step, scales + run_scales // 2, scale_step,
+                    x + 16, token_step, meta, meta_token, first, total, 2,
+                )  # fmt: skip
+            quants += RUN
+            scales += run_scales
+            x += x_step
+            meta += meta_step
+        if bias != 0:
+            acc = add(acc, by_group(floats, load_each(rows, bias, out_group)))
+        if residual != 0:
+            acc = add(acc, load_grid(floats, residual, out_group, stride))
+        store_grid(out, out_group, stride, acc)
+
+    return product
+
+
+def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
+    """Return the device function that adds a span of columns."""
+    floats, ints = grid(f32x16, n_groups, n_tokens), grid(i32x16, n_groups, n_tokens)
+    rows, tokens = tile(f32x16, n_groups), tile(f32x16, n_tokens)
+    counts = tile(i32x16, n_tokens)
+    shifted, shift, low = lanes.shift is not None, lanes.shift or 0, 32 if wide else 0
+    has_minimum = lanes.minimum is not None
+    dot = dot_grid(lanes.span // 4, lanes.n_bits)
+
+    @device
+    def sums_of(first, total, step, half):  # type: ignore[no-untyped-def]
+        """The activations' sums in this span: of all columns, the first half's, or the second's."""
+        if half == 0:
+            return splat_each(counts, total, step)
+        sums = splat_each(counts, first, step)
+        return sums if half == 1 else sub(splat_each(counts, total, step), sums)
+
+    @device
+    def add_span(
+        acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token, first, total,
+        half,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        dots = zeros(ints)
+        if wide:
+            dots = shift_left(dot(dots, quants, group_step, x, token_step), 8)
+        dots = dot(dots, quants, group_step, x + low, token_step)
+        by = splat_each(tokens, meta, meta_token)
+        sums = sums_of(first, total, meta_token, half)
+        if shifted:
+            dots = sub(dots, by_token(ints, shift_left(sums, shift)))
+        scale = by_group(floats, load_each(rows, scales, scale_step))
+        acc = fma(to_f32(dots), mul(by_token(floats, by), scale), acc)
+        if has_minimum:
+            least = by_group(floats, load_each(rows, scales + 64, scale_step))
+            acc = fma(by_token(floats, mul(by, to_f32(sums))), least, acc)
+        return acc
+
+    return add_span

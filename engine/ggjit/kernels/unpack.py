@@ -1,0 +1,53 @@
+"""Packed rows to plain ones: one byte a quant, one float a scale, for tiles that read them often."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..formats import Format, IntLanes
+from ..jit import device
+from ..simd.ops import load, store
+from ..simd.types import f32x16
+
+RUN = 512  # bytes of 32 columns of 16 rows
+
+
+def scale_bytes(fmt: Format) -> int:
+    """Bytes that 32 columns of 16 rows need for scales and, if there are any, minima."""
+    assert isinstance(fmt.lanes, IntLanes)
+    return 64 * (32 // fmt.lanes.span) * (1 + (fmt.lanes.minimum is not None))
+
+
+def unpacked_bytes(n_columns: int) -> int:
+    """Bytes that 16 rows need at most."""
+    return n_columns // 32 * (RUN + 4 * 64)
+
+
+@cache
+def unpack_of(fmt: Format) -> Any:
+    """Return the device function that unpacks 16 rows: quants run by run, and the scales.
+
+    Of every span there is a scale, and its minimum behind it.
+    """
+    lanes = fmt.lanes
+    assert isinstance(lanes, IntLanes)
+    quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
+    has_minimum, n_spans, n_runs = lanes.minimum is not None, 32 // lanes.span, fmt.n_columns // 32
+    group_bytes = 16 * fmt.packed_bytes
+
+    @device
+    def unpack(w, to, scales, n_columns):  # type: ignore[no-untyped-def]
+        for _ in range(n_columns // (32 * n_runs)):
+            for j in range(n_runs):
+                store(to, quants(w, j))
+                to += RUN
+                for k in range(j * n_spans, (j + 1) * n_spans):
+                    store(scales, scale(w, k))
+                    scales += 64
+                    if has_minimum:
+                        store(scales, minimum(w, k))
+                        scales += 64
+            w += group_bytes
+
+    return unpack

@@ -1,0 +1,76 @@
+"""Operations on grids of registers: groups of 16 rows by tokens, every group meeting every token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from . import target
+from .dot import DOTS
+from .emit import Builder, Value, at, op, pointer, registers, splatted, tiled
+from .types import I32, I64, Grid, i32x16, u8x64
+
+
+@op(lambda kind, value: kind)
+def by_token(b: Builder, kinds: Any, _: Value, value: Value) -> Value:
+    """Give every group the registers of the tokens."""
+    return tiled(b, kinds[0], registers(b, kinds[1], value) * kinds[0].n_groups)
+
+
+@op(lambda kind, value: kind)
+def by_group(b: Builder, kinds: Any, _: Value, value: Value) -> Value:
+    """Give every token the registers of the groups."""
+    groups = registers(b, kinds[1], value)
+    return tiled(b, kinds[0], [v for v in groups for _ in range(kinds[0].n_tokens)])
+
+
+def _places(b: Builder, kind: Grid, address: Value, group_step: Value, token_step: Value) -> Any:
+    """Return a pointer for every register."""
+    groups = [at(b, address, g, group_step) for g in range(kind.n_groups)]
+    rows = [at(b, start, t, token_step) for start in groups for t in range(kind.n_tokens)]
+    return [pointer(b, row, kind.vec.ll) for row in rows]
+
+
+@op(lambda kind, address, group_step, token_step: kind)
+def load_grid(b: Builder, kinds: Any, _: Value, address: Value, *steps: Value) -> Value:
+    """Read each register."""
+    places = _places(b, kinds[0], address, *steps)
+    return tiled(b, kinds[0], [b.load(p, align=1) for p in places])
+
+
+@op(lambda address, group_step, token_step, value: types.void)
+def store_grid(b: Builder, kinds: Any, address: Value, *rest: Value) -> None:
+    """Write each register."""
+    *steps, value = rest
+    places = _places(b, kinds[3], address, *steps)
+    for place, v in zip(places, registers(b, kinds[3], value), strict=True):
+        b.store(v, place, align=1)
+
+
+def dot_grid(n_registers: int, n_bits: int) -> Any:
+    """Return the operation that adds the products with `n_registers` of weights from memory.
+
+    Weights are below 2**n_bits, 64 bytes a register, groups `group_step` bytes apart; `x` is where
+    the first token's bytes are, tokens `token_step` bytes apart.
+    """
+    emit = DOTS[target.current().dot]
+
+    @op(lambda acc, weights, group_step, x, token_step: acc)
+    def dot(
+        b: Builder, kinds: Any, acc: Value, weights: Value, group_step: Value, x: Value, step: Value
+    ) -> Value:
+        shape, sums = kinds[0], registers(b, kinds[0], acc)
+        groups = [pointer(b, at(b, weights, g, group_step), u8x64.ll) for g in range(shape.n_groups)]
+        rows = [pointer(b, at(b, x, t, step), I32) for t in range(shape.n_tokens)]
+        for j in range(n_registers):
+            w = [b.load(b.gep(group, [I64(j)]), align=1) for group in groups]
+            for t, row in enumerate(rows):
+                four = splatted(b, i32x16, b.load(b.gep(row, [I64(j)]), align=1))
+                four = b.bitcast(four, u8x64.ll)
+                for g, weight in enumerate(w):
+                    i = g * shape.n_tokens + t
+                    sums[i] = emit(b, sums[i], weight, four)
+        return tiled(b, shape, sums)
+
+    return dot
