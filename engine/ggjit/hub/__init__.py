@@ -4,7 +4,7 @@
 """
 
 from .errors import FetchError
-from .known import DEFAULT, KNOWN, KnownModel
+from .known import DEFAULT, KNOWN, KnownModel, Part
 from .reference import resolve
 
-__all__ = ["DEFAULT", "KNOWN", "FetchError", "KnownModel", "resolve"]
+__all__ = ["DEFAULT", "KNOWN", "FetchError", "KnownModel", "Part", "resolve"]

