@@ -13,7 +13,7 @@ from numba import types
 
 from .emit import Builder, Value, call, constant, each, like, op, registers, splatted, tiled, widest
 from .halves import narrowed, widened
-from .types import I32, f32x16, i32x16, tile, u8x64
+from .types import I32, f32x16, i32x16, tile
 
 
 @op(lambda kind: kind)
@@ -36,11 +36,11 @@ def bits(b: Builder, kinds: Any, _: Value, value: Value) -> Value:
 
 @op(lambda value: like(value, f32x16))
 def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
-    """Convert int32, float16 or bfloat16 to float32, exactly where float32 can."""
+    """Convert signed integers, float16 or bfloat16 to float32, exactly where float32 can."""
     vec = getattr(kinds[0], "vec", kinds[0])
 
     def convert(v: Value) -> Value:
-        if vec.element == "i32":
+        if vec.element in ("i8", "i32"):
             return b.sitofp(v, f32x16.ll)
         if vec.element == "f16":
             return widened(b, v)
@@ -48,6 +48,12 @@ def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
         return b.bitcast(wide, f32x16.ll)
 
     return each(b, kinds, [value], convert)
+
+
+@op(lambda value: i32x16)
+def to_i32(b: Builder, kinds: Any, value: Value) -> Value:
+    """Widen small integers to int32."""
+    return (b.sext if kinds[0].element == "i8" else b.zext)(value, i32x16.ll)
 
 
 @op(lambda kind, value: kind)
@@ -143,24 +149,6 @@ def shift_right(b: Builder, kinds: Any, value: Value, n: Value) -> Value:
     """Shift every int32 right by `n` bits, keeping its sign."""
     by = splatted(b, i32x16, b.trunc(n, I32) if n.type != I32 else n)
     return each(b, kinds[:1], [value], lambda v: b.ashr(v, by))
-
-
-@op(lambda value: value)
-def low_nibbles(b: Builder, kinds: Any, value: Value) -> Value:
-    """Return the low four bits of every byte."""
-    return each(b, kinds, [value], lambda v: b.and_(v, constant(u8x64, 15)))
-
-
-@op(lambda value: value)
-def high_nibbles(b: Builder, kinds: Any, value: Value) -> Value:
-    """Return the high four bits of every byte."""
-    wide = ir.VectorType(ir.IntType(16), 32)  # x86 shifts no bytes
-
-    def high(v: Value) -> Value:
-        shifted = b.lshr(b.bitcast(v, wide), ir.Constant(wide, [4] * 32))
-        return b.and_(b.bitcast(shifted, u8x64.ll), constant(u8x64, 15))
-
-    return each(b, kinds, [value], high)
 
 
 # -- reductions: fixed order, so the result never depends on the instruction set -------------------

@@ -22,6 +22,7 @@ _SCALARS = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
 }
+_BYTES = {"u8": 1, "i8": 1, "i16": 2, "u16": 2, "f16": 2, "bf16": 2}  # the others have 4
 
 
 def _memory_type(kind: Any) -> Any:
@@ -39,7 +40,7 @@ def load(b: Builder, kinds: Any, _: Value, address: Value) -> Value:
 
 
 def vec_bytes(vec: Vec) -> int:
-    return vec.n * {"u8": 1, "i8": 1, "i16": 2, "f16": 2, "bf16": 2}.get(vec.element, 4)
+    return vec.n * _BYTES.get(vec.element, 4)
 
 
 @op(lambda address, value: types.void)

@@ -1,0 +1,74 @@
+"""A table of 16 bytes in a register: every byte of a vector replaced by the entry it numbers."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from . import target
+from .dot import part
+from .emit import Builder, Value, call, constant, each, op
+from .types import I8, I32, u8x64
+
+
+def look_up_shuffling(name: str, n: int) -> Callable[..., Value]:
+    """Return the emitter for an instruction that takes `n` codes at a time."""
+
+    def emit(b: Builder, table: tuple[int, ...], codes: Value) -> Value:
+        kind = ir.VectorType(I8, n)
+        entries = ir.Constant(kind, list(table) * (n // 16))
+        done = [call(b, name, kind, [entries, part(b, codes, k, n)]) for k in range(64 // n)]
+        while len(done) > 1:
+            done = [_joined(b, x, y) for x, y in zip(done[::2], done[1::2], strict=True)]
+        return done[0]
+
+    return emit
+
+
+def look_up_comparing(b: Builder, table: tuple[int, ...], codes: Value) -> Value:
+    """Any machine: choose entry after entry."""
+    found = constant(u8x64, table[0])
+    for code, value in enumerate(table[1:], start=1):
+        here = b.icmp_unsigned("==", codes, constant(u8x64, code))
+        found = b.select(here, constant(u8x64, value), found)
+    return found
+
+
+def _joined(b: Builder, x: Value, y: Value) -> Value:
+    n = 2 * x.type.count
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, n), list(range(n))))
+
+
+LOOKUPS: dict[str, Callable[..., Value]] = {
+    "avx512": look_up_shuffling("llvm.x86.avx512.pshuf.b.512", 64),
+    "avx2": look_up_shuffling("llvm.x86.avx2.pshuf.b", 32),
+    "neon": look_up_shuffling("llvm.aarch64.neon.tbl1.v16i8", 16),
+    "generic": look_up_comparing,
+}
+
+
+def best() -> str:
+    """Return which emitter the target is for."""
+    needs = target.current().needs
+    if "avx512bw" in needs:
+        return "avx512"
+    if "avx2" in needs:
+        return "avx2"
+    return "neon" if platform.machine() in ("aarch64", "arm64") else "generic"
+
+
+@cache
+def lookup(table: tuple[int, ...], way: str | None = None) -> Any:
+    """Return the operation that replaces each byte, below 16, by that entry of the table."""
+    assert len(table) == 16, table
+    emit = LOOKUPS[way or best()]
+
+    @op(lambda codes: codes)
+    def look_up(b: Builder, kinds: Any, codes: Value) -> Value:
+        return each(b, kinds, [codes], lambda v: emit(b, table, v))
+
+    return look_up
