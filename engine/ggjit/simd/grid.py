@@ -6,9 +6,8 @@ from typing import Any
 
 from numba import types
 
-from . import target
-from .dot import DOTS
 from .emit import Builder, Value, at, op, pointer, registers, splatted, tiled
+from .sums import sums_of
 from .types import I32, I64, Grid, i32x16, u8x64
 
 
@@ -54,13 +53,12 @@ def dot_grid(n_registers: int, n_bits: int) -> Any:
     Weights are below 2**n_bits, 64 bytes a register, groups `group_step` bytes apart; `x` is where
     the first token's bytes are, tokens `token_step` bytes apart.
     """
-    emit = DOTS[target.current().dot]
-
     @op(lambda acc, weights, group_step, x, token_step: acc)
     def dot(
         b: Builder, kinds: Any, acc: Value, weights: Value, group_step: Value, x: Value, step: Value
     ) -> Value:
-        shape, sums = kinds[0], registers(b, kinds[0], acc)
+        shape = kinds[0]
+        sums = [sums_of(b, one, n_bits) for one in registers(b, shape, acc)]
         groups = [pointer(b, at(b, weights, g, group_step), u8x64.ll) for g in range(shape.n_groups)]
         rows = [pointer(b, at(b, x, t, step), I32) for t in range(shape.n_tokens)]
         for j in range(n_registers):
@@ -69,8 +67,7 @@ def dot_grid(n_registers: int, n_bits: int) -> Any:
                 four = splatted(b, i32x16, b.load(b.gep(row, [I64(j)]), align=1))
                 four = b.bitcast(four, u8x64.ll)
                 for g, weight in enumerate(w):
-                    i = g * shape.n_tokens + t
-                    sums[i] = emit(b, sums[i], weight, four)
-        return tiled(b, shape, sums)
+                    sums[g * shape.n_tokens + t].add(weight, four)
+        return tiled(b, shape, [one.total() for one in sums])
 
     return dot

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,11 +11,12 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 
-_AVX2 = ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi"]
-_AVX2 += ["bmi2", "lzcnt", "movbe"]
-_AVX512 = [*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd"]
-_VNNI = [*_AVX512, "avx512vnni"]
-_AMX = [*_VNNI, "amx-tile", "amx-int8"]
+from .host import ARM, X86, host_features
+
+_AVX2 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi")
+_AVX2 += ("bmi2", "lzcnt", "movbe")
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd")
+_VNNI = (*_AVX512, "avx512vnni")
 
 
 @dataclass(frozen=True)
@@ -26,41 +25,34 @@ class Target:
 
     name: str
     needs: tuple[str, ...]
-    cpu: str  # that LLVM is told of when the target is forced
+    cpu: str  # that LLVM is told of when the target is forced: one that has no more than it needs
     dot: str  # which of simd/dot.py
     n_tokens: int  # of a tile: what fits the registers beside weights
     has_tiles: bool = False  # AMX
     has_halves: bool = True  # converts float16 by itself
-    machines: tuple[str, ...] = ("x86_64", "AMD64")
+    machines: tuple[str, ...] = X86  # (): any
 
 
-_ARM = platform.machine() in ("aarch64", "arm64")
 TARGETS = (  # best first
-    Target("avx512-amx", tuple(_AMX), "sapphirerapids", "vnni", 8, has_tiles=True),
-    Target("avx512-vnni", tuple(_VNNI), "cascadelake", "vnni", 8),
-    Target("avx2", tuple(_AVX2), "haswell", "avx2", 2),
-    Target("generic", (), "generic", "generic", 1, has_halves=_ARM, machines=()),
+    Target(
+        "avx512-amx", (*_VNNI, "amx-tile", "amx-int8"), "x86-64-v4", "vnni512", 8, has_tiles=True
+    ),
+    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8),
+    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8),
+    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4),
+    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2),
+    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, machines=ARM),
+    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, machines=ARM),
+    Target("neon", (), "generic", "widened", 2, machines=ARM),
+    Target("generic", (), "generic", "widened", 1, has_halves=False, machines=()),
 )
-
-
-def host_features() -> dict[str, bool]:
-    """Return what the CPU and the operating system offer, by LLVM's names."""
-    return dict(llvm.get_host_cpu_features())
 
 
 def runnable() -> list[Target]:
     """Return the targets this machine can run, best first."""
     have = host_features()
     here = [t for t in TARGETS if not t.machines or platform.machine() in t.machines]
-    able = [t for t in here if all(have.get(f) for f in t.needs)]
-    return [t for t in able if "amx-tile" not in t.needs or _amx_permitted()]
-
-
-def _amx_permitted() -> bool:
-    """Ask Linux for the tile registers (arch_prctl ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)."""
-    if not sys.platform.startswith("linux"):
-        return False
-    return ctypes.CDLL(None, use_errno=True).syscall(158, 0x1023, 18) == 0
+    return [t for t in here if all(have.get(f) for f in t.needs)]
 
 
 @cache
@@ -80,9 +72,10 @@ def current() -> Target:
 def machine_of(target: Target) -> tuple[str, str]:
     """Return LLVM's CPU name and feature string: the host's own where nothing is held back."""
     if target is runnable()[0]:
-        have = {k: v for k, v in host_features().items() if k != "prefer-256-bit"}
-        flags = [f"{'+' if on else '-'}{name}" for name, on in sorted(have.items())]
-        wide = ["-prefer-256-bit"] if have.get("avx512f") else []
-        return llvm.get_host_cpu_name(), ",".join(flags + wide)
-    name = "x86-64" if target.name == "generic" and platform.machine() == "x86_64" else target.cpu
-    return name, ",".join(f"+{f}" for f in target.needs)
+        name, features = llvm.get_host_cpu_name(), host_features()
+    else:
+        any_x86 = target.cpu == "generic" and platform.machine() in X86
+        name, features = "x86-64" if any_x86 else target.cpu, dict.fromkeys(target.needs, True)
+    if features.get("avx512f"):
+        features["prefer-256-bit"] = False
+    return name, ",".join(f"{'+' if on else '-'}{f}" for f, on in sorted(features.items()))
