@@ -10,21 +10,17 @@ from typing import Any
 from llvmlite import ir
 
 from . import target
-from .dot import part
-from .emit import Builder, Value, call, constant, each, op
-from .types import I8, I32, u8x64
+from .emit import Builder, Value, constant, each, op
+from .parts import by_parts
+from .types import I8, u8x64
 
 
 def look_up_shuffling(name: str, n: int) -> Callable[..., Value]:
     """Return the emitter for an instruction that takes `n` codes at a time."""
 
     def emit(b: Builder, table: tuple[int, ...], codes: Value) -> Value:
-        kind = ir.VectorType(I8, n)
-        entries = ir.Constant(kind, list(table) * (n // 16))
-        done = [call(b, name, kind, [entries, part(b, codes, k, n)]) for k in range(64 // n)]
-        while len(done) > 1:
-            done = [_joined(b, x, y) for x, y in zip(done[::2], done[1::2], strict=True)]
-        return done[0]
+        entries = ir.Constant(u8x64.ll, list(table) * 4)
+        return by_parts(b, name, n, I8, entries, codes)
 
     return emit
 
@@ -36,11 +32,6 @@ def look_up_comparing(b: Builder, table: tuple[int, ...], codes: Value) -> Value
         here = b.icmp_unsigned("==", codes, constant(u8x64, code))
         found = b.select(here, constant(u8x64, value), found)
     return found
-
-
-def _joined(b: Builder, x: Value, y: Value) -> Value:
-    n = 2 * x.type.count
-    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, n), list(range(n))))
 
 
 LOOKUPS: dict[str, Callable[..., Value]] = {

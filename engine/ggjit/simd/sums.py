@@ -7,12 +7,13 @@ integers for any bytes. Weights are below 2**n_bits: the fewer bits, the longer 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from llvmlite import ir
 
 from . import target
-from .emit import Builder, Value, call, constant
+from .emit import Builder, Value, constant
+from .parts import added_in_pairs, by_parts
 from .types import I16, I32, i32x16, u8x64
 
 
@@ -191,38 +192,3 @@ DOTS: dict[str, Callable[[Builder, Value, int], Sums]] = {
 def sums_of(b: Builder, acc: Value, n_bits: int) -> Sums:
     """Begin sums at `acc`, for weights below 2**n_bits, as this process's target does it."""
     return DOTS[target.current().dot](b, acc, n_bits)
-
-
-# -- parts of registers ----------------------------------------------------------------------------
-
-
-def by_parts(b: Builder, name: str, n_bytes: int, element: Any, *values: Value) -> Value:
-    """Call an intrinsic on each run of `n_bytes`; put the results, of `element`, side by side."""
-    result = ir.VectorType(element, 8 * n_bytes // element.width)
-    runs = [[part(b, v, k, n_bytes) for v in values] for k in range(64 // n_bytes)]
-    parts = [call(b, name, result, run) for run in runs]
-    while len(parts) > 1:
-        parts = [_side_by_side(b, *parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    return parts[0]
-
-
-def part(b: Builder, value: Value, k: int, n_bytes: int) -> Value:
-    """Return the k-th run of `n_bytes` of a register."""
-    n = value.type.count * n_bytes // 64
-    return _chosen(b, value, range(n * k, n * k + n)) if n_bytes < 64 else value
-
-
-def added_in_pairs(b: Builder, value: Value) -> Value:
-    """Return half as many: the sums of neighbours."""
-    n = value.type.count
-    return b.add(_chosen(b, value, range(0, n, 2)), _chosen(b, value, range(1, n, 2)))
-
-
-def _chosen(b: Builder, value: Value, elements: range) -> Value:
-    index = ir.Constant(ir.VectorType(I32, len(elements)), list(elements))
-    return b.shuffle_vector(value, value, index)
-
-
-def _side_by_side(b: Builder, first: Value, second: Value) -> Value:
-    n = 2 * first.type.count
-    return b.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, n), list(range(n))))
