@@ -13,9 +13,8 @@ from guarded import Guarded, Part, padded, run
 
 from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
-from ggjit.kernels import activation, linear_int8, norm, pack, quantize, rope
-from ggjit.kernels.embed import embed as embed_kernel
-from ggjit.kernels.linear_float import linear_float
+from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope
+from ggjit.kernels import embed as embed_kernels
 from ggjit.kernels.tiles import META
 
 Threads = int | Part
@@ -178,9 +177,7 @@ def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1) -
     source = Guarded.of(blocks)
     n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
     out = Guarded(n_groups * n_blocks * 16 * fmt.n_bytes, np.uint8)
-    fields = Guarded.of(
-        np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
-    )
+    fields = fields_of(fmt)
     run(
         pack.pack, n_threads, out, source=source.address, packed=out.address, fields=fields.address,
         n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.n_bytes,
@@ -188,56 +185,77 @@ def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1) -
     return out
 
 
-def embed(fmt: Format, packed: Guarded, ids: Any, n_columns: int, n_threads: Threads = 1) -> Any:
+def fields_of(fmt: Format) -> Guarded:
+    return Guarded.of(
+        np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
+    )
+
+
+def scratch_of(n_bytes: int) -> tuple[Any, dict[str, float]]:
+    step = (n_bytes + 127) // 64 * 64
+    scratch = aligned(step * MAX_THREADS, np.uint8)
+    return scratch, {"scratch": scratch.ctypes.data, "scratch_step": step}
+
+
+def embed(
+    fmt: Format,
+    weights: Guarded,
+    ids: Any,
+    n_rows: int,
+    n_columns: int,
+    n_threads: Threads = 1,
+    mapped: bool = False,
+) -> Any:
+    """`weights` are packed or, `mapped`, as in a file."""
     count, tokens = count_of(len(ids)), Guarded.of(np.array(ids, np.int32))
     where = Guarded.of(np.array([tokens.address], np.int64))
-    out = Guarded((len(ids), padded(n_columns)), np.float32)
-    scratch = aligned(1024 * MAX_THREADS, np.uint8)
+    out, fields = Guarded((len(ids), padded(n_columns)), np.float32), fields_of(fmt)
+    scratch, own = scratch_of(embed_kernels.scratch_bytes(fmt, n_columns))
     run(
-        embed_kernel(fmt), n_threads, out, weights=packed.address, tokens=where.address,
-        out=out.address, stride=out.stride, n_columns=n_columns, scratch=scratch.ctypes.data,
-        scratch_step=1024, count=count.address,
+        embed_kernels.embed(fmt, mapped), n_threads, out, weights=weights.address,
+        tokens=where.address, out=out.address, stride=out.stride, n_rows=n_rows,
+        n_columns=n_columns, fields=fields.address, n_fields=len(fields.array),
+        count=count.address, **own,
     )  # fmt: skip
+    del scratch
     return out.array
 
 
 def linear(
     fmt: Format,
-    packed: Guarded,
+    weights: Guarded,
     x: Any,
     n_rows: int,
     bias: Any = None,
     residual: Any = None,
     n_threads: Threads = 1,
+    mapped: bool = False,
 ) -> Any:
-    """`x` is float rows or their int8 form."""
+    """`x` is float rows or their int8 form; `weights` are packed or, `mapped`, as in a file."""
     quantized = x if isinstance(x, Quantized) else None
     n_tokens = quantized.n_tokens if quantized else len(x)
-    count = count_of(n_tokens)
+    n_columns = quantized.n_columns if quantized else x.shape[1]
+    count, fields = count_of(n_tokens), fields_of(fmt)
     out = Guarded((n_tokens, padded(n_rows)), np.float32)
     biases = Guarded.rows(bias[None]) if bias is not None else None
     residuals = Guarded.rows(residual) if residual is not None else None
+    kernels = linear_int8 if quantized else linear_float
+    scratch, own = scratch_of(kernels.scratch_bytes(fmt, n_columns))
     operands: dict[str, float] = {
-        "weights": packed.address, "bias": biases.address if biases else 0,
+        "weights": weights.address, "bias": biases.address if biases else 0,
         "residual": residuals.address if residuals else 0, "out": out.address,
-        "stride": out.stride, "n_groups": padded(n_rows) // 16, "count": count.address,
+        "stride": out.stride, "n_rows": n_rows, "n_columns": n_columns, "count": count.address,
+        "fields": fields.address, "n_fields": len(fields.array), **own,
     }  # fmt: skip
     if quantized:
-        n_columns = quantized.n_columns
-        step = (linear_int8.scratch_bytes(n_columns) + 127) // 64 * 64
-        scratch = aligned(step * MAX_THREADS, np.uint8)
-        operands |= {
-            "x": quantized.rows.address,
-            "meta": quantized.meta.address,
-            "n_columns": n_columns,
-        }
-        operands |= {"scratch": scratch.ctypes.data, "scratch_step": step}
-        kernel = linear_int8.linear_int8(fmt, quantized.wide)
+        operands |= {"x": quantized.rows.address, "meta": quantized.meta.address}
+        kernel = linear_int8.linear_int8(fmt, quantized.wide, mapped)
     else:
         rows = Guarded.rows(x)
-        operands |= {"x": rows.address, "x_stride": rows.stride, "n_columns": x.shape[1]}
-        kernel = linear_float(fmt)
+        operands |= {"x": rows.address, "x_stride": rows.stride}
+        kernel = linear_float.linear_float(fmt, mapped)
     run(kernel, n_threads, out, **operands)
+    del scratch
     return checked_padding(out, n_rows)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from blocks import decoded, random_blocks
 from calls import has_integers, linear, pack_matrix, quantize_rows
+from guarded import Guarded
 
 from ggjit.formats import all_formats
 
@@ -21,8 +22,10 @@ class Product:
 
     def __init__(self, fmt, bits, rng, n_tokens, n_rows, n_columns):
         self.fmt, self.n_rows = fmt, n_rows
-        blocks = random_blocks(fmt, rng, n_rows, n_columns)
-        self.weights, self.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, n_rows)
+        n_columns = -(-n_columns // fmt.n_columns) * fmt.n_columns
+        self.blocks = random_blocks(fmt, rng, n_rows, n_columns)
+        self.weights = decoded(fmt, self.blocks)
+        self.packed = pack_matrix(fmt, self.blocks, n_rows)
         self.x = rng.normal(size=(n_tokens, n_columns)).astype(np.float32)
         self.x *= rng.uniform(0.01, 10, (n_tokens, 1)).astype(np.float32)
         self.integers = quantize_rows(self.x, wide=bits == 16) if bits else None
@@ -76,6 +79,15 @@ def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt
 
 
 @KERNELS
+@pytest.mark.parametrize("n_tokens", [1, 7, 20])
+def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
+    product = Product(fmt, bits, rng, n_tokens, 53, 96)
+    packed = product.run()
+    product.packed = Guarded.of(product.blocks)
+    np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), packed)
+
+
+@KERNELS
 def test_more_tokens_than_a_panel(rng, fmt, bits):
     product = Product(fmt, bits, rng, 145, 20, 64)
     whole = product.run(n_threads=2)
@@ -89,7 +101,7 @@ def test_extreme_quants_do_not_saturate(rng, fmt, bits):
     """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):
         product = Product(fmt, bits, rng, 3, 16, 64)
-        blocks = random_blocks(fmt, rng, 16, 64)
+        blocks = product.blocks
         for f in (f for f in fmt.lanes.fields if f.size == 4):
             blocks[..., f.offset : f.offset + 4 * f.count] = byte
         product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)

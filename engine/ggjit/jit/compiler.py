@@ -11,7 +11,7 @@ from numba import types
 
 from ..simd import target
 from ..simd.ops import load
-from .kernel import Kernel
+from .kernel import Kernel, device
 
 SIGNATURE = types.void(types.int64, types.int32, types.int32)
 
@@ -50,7 +50,7 @@ def entry(kernel: Kernel) -> Any:
         f"float32({read})" if kind is float else read
         for read, kind in zip(reads, kernel.slots.values(), strict=True)
     ]
-    body = numba.njit(error_model="numpy", forceinline=True)(kernel.function)
+    body = device(kernel.function)
     scope: dict[str, Any] = {"body": body, "load": load, **vars(types)}
     exec(f"def entry(p, thread, n_threads): body({', '.join(values)}, thread, n_threads)", scope)
     return scope["entry"]

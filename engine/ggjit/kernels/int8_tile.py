@@ -27,7 +27,6 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, grid, i32x16, tile
-from .tiles import META
 from .unpack import RUN, scale_bytes
 
 

@@ -31,7 +31,8 @@ from ..simd.ops import (
 )
 from ..simd.types import f32x16, i32x16, tile, u8x64
 from .int8_row import row_product
-from .threads import share_groups
+from .pack import rows_of
+from .threads import place, share_groups
 from .tiles import META
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
@@ -47,55 +48,55 @@ def scratch_bytes(n_columns: int) -> int:
     return QUANTS + unpacked_bytes(n_columns)
 
 
-def linear_amx(fmt: Format, wide: bool) -> Kernel:
-    """Return the kernel of a format; `wide`: for 16-bit activations."""
+def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
+    """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
     one, many = row_product(fmt, wide), rows_by_tokens(fmt, wide)
-    unpack, centre = unpack_of(fmt), 0 if lanes.shift is None else 1 << lanes.shift
-    block_bytes, token_bytes, span = 16 * fmt.packed_bytes, 64 if wide else 32, lanes.span
-    n_block_columns = fmt.n_columns
+    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
+    centre, span = 0 if lanes.shift is None else 1 << lanes.shift, lanes.span
+    run_bytes, run_scales, n_block_columns = 64 if wide else 32, scale_bytes(fmt), fmt.n_columns
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
-        n_groups: int, n_columns: int, stride: int, scratch: int, scratch_step: int,
-        thread: int, n_threads: int,
+        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, scratch: int,
+        scratch_step: int, thread: int, n_threads: int,
     ) -> None:
-        n_runs, n_tokens = n_columns // 32, load(int64, count)
+        n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
         n_blocks = n_columns // n_block_columns
         first, last = share_groups(n_groups, thread, n_threads)
-        own, group_bytes = scratch + thread * scratch_step, n_blocks * block_bytes
+        own = scratch + thread * scratch_step
+        quants, scales = own + QUANTS, own + QUANTS + n_runs * RUN
+        to = scales + n_runs * run_scales
         if n_tokens < FEW:
             for g in range(first, last):
-                w, b = weights + g * group_bytes, bias
-                if bias != 0:
-                    b = bias + 64 * g
+                w = rows(weights, g, n_rows, n_blocks, fields, n_fields, to)
+                b = place(bias, 64 * g)
                 for t in range(n_tokens):
-                    at, r = t * stride + 64 * g, residual
-                    if residual != 0:
-                        r = residual + at
-                    xs = x + t * n_runs * token_bytes
-                    one(w, xs, meta + 4 * t, b, r, out + at, n_tokens, n_blocks)
+                    at, xs = t * stride + 64 * g, x + t * n_runs * run_bytes
+                    one(w, xs, meta + 4 * t, b, place(residual, at), out + at, n_tokens, n_blocks)
             return
         set_up(own + CONFIG, span)
-        scales = own + QUANTS + n_runs * RUN
         for panel in range(0, n_tokens, PANEL):
             end = min(panel + PANEL, n_tokens)
             for g in range(first, last):
-                unpack(weights + g * group_bytes, own + QUANTS, scales, n_columns)
-                for at in range(own + QUANTS, scales, RUN):  # to signed bytes
+                w = rows(weights, g, n_rows, n_blocks, fields, n_fields, to)
+                unpack(w, quants, scales, n_blocks)
+                for at in range(quants, scales, RUN):  # to signed bytes
                     store(at, sub(load(_EIGHT, at), splat(u8x64, int8(centre))))
                 for t in range(panel, end, TOKENS):
-                    n = min(TOKENS, end - t)
-                    many(own, scales, x, meta, bias, residual, out, t, n, n_tokens, g, n_runs, stride)
+                    many(
+                        own, scales, x, meta, bias, residual, out, t, min(TOKENS, end - t),
+                        n_tokens, g, n_runs, stride,
+                    )  # fmt: skip
         release()
 
-    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}")
+    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}{'_mapped' if mapped else ''}")
 
 
 @device
 def set_up(config, span):  # type: ignore[no-untyped-def]
-    """Tiles 0 to 3: dots; 4, 5: 16 tokens by `span` bytes; 6, 7: span / 4 x 4 columns of 16 rows."""
+    """Tiles 0 to 3: dots; 4, 5: 16 tokens by `span` bytes; 6, 7: as many bytes of 16 rows."""
     store(config, zeros(u8x64))
     store(config, int8(1))
     for i in range(8):

@@ -14,28 +14,35 @@ from ..formats import FloatLanes, Format
 from ..jit import Kernel, device, kernel
 from ..simd.ops import add, fma, load, load_each, prefetch, splat_each, store_each, zeros
 from ..simd.types import f32x16, tile
+from .pack import rows_of
 from .threads import share_groups
 from .tiles import PANEL, n_tile
 
 
+def scratch_bytes(fmt: Format, n_columns: int) -> int:
+    """Bytes of scratch each thread needs."""
+    return 16 * n_columns * fmt.packed_bytes
+
+
 @cache
-def linear_float(fmt: Format) -> Kernel:
-    """Return the kernel of a format."""
+def linear_float(fmt: Format, mapped: bool = False) -> Kernel:
+    """Return the kernel of a format; `mapped`: from the file."""
     assert isinstance(fmt.lanes, FloatLanes)
     wide = n_tile()
+    rows = rows_of(fmt, mapped)
     many, one = tile_of(fmt.lanes, fmt.n_bytes, wide), tile_of(fmt.lanes, fmt.n_bytes, 1)
-    column_bytes = 16 * fmt.n_bytes
 
     def linear(
         weights: int, x: int, x_stride: int, bias: int, residual: int, out: int, count: int,
-        n_groups: int, n_columns: int, stride: int, thread: int, n_threads: int,
+        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, scratch: int,
+        scratch_step: int, thread: int, n_threads: int,
     ) -> None:
-        n_tokens = load(int64, count)
-        first, last = share_groups(n_groups, thread, n_threads)
+        n_tokens, own = load(int64, count), scratch + thread * scratch_step
+        first, last = share_groups((n_rows + 15) // 16, thread, n_threads)
         for panel in range(0, n_tokens, PANEL):
             end = min(panel + PANEL, n_tokens)
             for g in range(first, last):
-                w = weights + g * n_columns * column_bytes
+                w = rows(weights, g, n_rows, n_columns, fields, n_fields, own)
                 t = panel
                 while t + wide <= end:
                     many(w, x, x_stride, bias, residual, out, t, g, n_columns, stride)
@@ -44,7 +51,7 @@ def linear_float(fmt: Format) -> Kernel:
                     one(w, x, x_stride, bias, residual, out, t, g, n_columns, stride)
                     t += 1
 
-    return kernel(linear, f"linear_{fmt.name}")
+    return kernel(linear, f"linear_{fmt.name}{'_mapped' if mapped else ''}")
 
 
 @cache

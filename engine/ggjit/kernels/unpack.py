@@ -1,4 +1,4 @@
-"""Packed rows to plain ones: one byte a quant, one float a scale, for tiles that read them often."""
+"""Packed rows to plain ones, a byte a quant and a float a scale, for tiles that read them often."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from ..formats import Format, IntLanes
 from ..jit import device
-from ..simd.ops import load, store
-from ..simd.types import f32x16
+from ..simd.ops import store
 
 RUN = 512  # bytes of 32 columns of 16 rows
 
@@ -37,8 +36,8 @@ def unpack_of(fmt: Format) -> Any:
     group_bytes = 16 * fmt.packed_bytes
 
     @device
-    def unpack(w, to, scales, n_columns):  # type: ignore[no-untyped-def]
-        for _ in range(n_columns // (32 * n_runs)):
+    def unpack(w, to, scales, n_blocks):  # type: ignore[no-untyped-def]
+        for _ in range(n_blocks):
             for j in range(n_runs):
                 store(to, quants(w, j))
                 to += RUN

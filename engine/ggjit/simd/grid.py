@@ -1,4 +1,4 @@
-"""Operations on grids of registers: groups of 16 rows by tokens, every group meeting every token."""
+"""Grids of registers: groups of 16 rows by tokens, every group meeting every token."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def dot_grid(n_registers: int, n_bits: int) -> Any:
     ) -> Value:
         shape = kinds[0]
         sums = [sums_of(b, one, n_bits) for one in registers(b, shape, acc)]
-        groups = [pointer(b, at(b, weights, g, group_step), u8x64.ll) for g in range(shape.n_groups)]
+        starts = [at(b, weights, g, group_step) for g in range(shape.n_groups)]
+        groups = [pointer(b, start, u8x64.ll) for start in starts]
         rows = [pointer(b, at(b, x, t, step), I32) for t in range(shape.n_tokens)]
         for j in range(n_registers):
             w = [b.load(b.gep(group, [I64(j)]), align=1) for group in groups]

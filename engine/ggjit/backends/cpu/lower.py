@@ -22,11 +22,16 @@ from ...graph import (
     SiluMul,
 )
 from ...jit import Kernel
-from ...kernels import activation, attention, norm, quantize, rope
-from ...kernels.embed import SCRATCH as EMBED_SCRATCH
-from ...kernels.embed import embed
-from ...kernels.linear_float import linear_float
-from ...kernels.linear_int8 import linear_int8, scratch_bytes
+from ...kernels import (
+    activation,
+    attention,
+    embed,
+    linear_float,
+    linear_int8,
+    norm,
+    quantize,
+    rope,
+)
 from .batch import Batch
 from .cache import CacheLayout
 from .memory import address, aligned
@@ -83,14 +88,14 @@ class Lowering:
     # -- one method an operation ----------------------------------------------------------------
 
     def embed(self, op: Embed) -> Iterable[Step]:
+        fmt = find(op.weight)
         operands = {
-            "weights": address(self.weights.matrix(op.weight)),
             "tokens": self.batch.address_of("tokens"),
-            "n_columns": op.out.width,
+            **self.weights.operands(op.weight),
             **self._rows("out", op.out),
-            **self._scratch_of(EMBED_SCRATCH),
+            **self._scratch_of(embed.scratch_bytes(fmt, op.out.width)),
         }
-        kernel = embed(find(op.weight))
+        kernel = embed.embed(fmt, self.weights.is_mapped(op.weight))
         yield self._step(op, kernel, operands, by=self._tokens(op))
         yield from self._quantize(op.out)
 
@@ -106,24 +111,23 @@ class Lowering:
         yield self._step(op, norm.rms_norm, operands, by=self._tokens(op))
 
     def linear(self, op: Linear) -> Iterable[Step]:
-        fmt = find(op.weight)
-        n_rows, n_columns = op.weight.shape
+        fmt, mapped = find(op.weight), self.weights.is_mapped(op.weight)
         operands = {
-            "weights": address(self.weights.matrix(op.weight)),
             "bias": address(self.weights.vector(op.bias)) if op.bias is not None else 0,
             "residual": self._at(op.residual) if op.residual else 0,
-            "n_groups": (n_rows + 15) // 16,
-            "n_columns": n_columns,
+            **self.weights.operands(op.weight),
             **self._rows("out", op.out),
         }
         if isinstance(fmt.lanes, IntLanes):
             q = self.storage.quantized[op.x]
             operands |= {"x": address(q.q), "meta": address(q.meta)}
-            operands |= self._scratch_of(scratch_bytes(n_columns))
-            yield self._step(op, linear_int8(fmt, q.parts == 2), operands, writes_by=_columns(op))
+            operands |= self._scratch_of(linear_int8.scratch_bytes(fmt, op.x.width))
+            kernel = linear_int8.linear_int8(fmt, q.parts == 2, mapped)
         else:
             operands |= self._rows("x", op.x, "x_stride")
-            yield self._step(op, linear_float(fmt), operands, writes_by=_columns(op))
+            operands |= self._scratch_of(linear_float.scratch_bytes(fmt, op.x.width))
+            kernel = linear_float.linear_float(fmt, mapped)
+        yield self._step(op, kernel, operands, writes_by=_columns(op))
         yield from self._quantize(op.out)
 
     def rope(self, op: Rope) -> Iterable[Step]:

@@ -1,9 +1,9 @@
-"""Tensors in lanes: packed once at load, a tensor that is used twice only once."""
+"""Tensors in lanes: packed once at load, or left in the mapped file and packed as they are used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ...kernels.pack import pack
 from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
 from .threads import Call, run_parallel
 
+Packing = Literal["always", "never"]
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
 
@@ -26,35 +27,42 @@ def matrices_of(ops: list[Op]) -> list[Tensor]:
 
 
 def packed_bytes(tensor: Tensor) -> int:
-    """Bytes of a matrix in lanes: its own, the last group of rows filled up."""
-    n_rows = (tensor.shape[0] + N_ROWS - 1) // N_ROWS * N_ROWS
-    return n_rows * (tensor.data.nbytes // tensor.shape[0])
+    """Bytes of a matrix in lanes, the last group of rows filled up."""
+    fmt, (n_rows, n_columns) = find(tensor), tensor.shape
+    return -(-n_rows // N_ROWS) * N_ROWS * n_columns // fmt.n_columns * fmt.packed_bytes
 
 
 class PackedWeights:
     """Every matrix of a model in lanes, every vector as float32 padded to 16."""
 
     def __init__(
-        self, matrices: list[Tensor], n_threads: int, progress: Progress | None = None
+        self, matrices: list[Tensor], n_threads: int, progress: Progress | None = None,
+        packing: Packing = "always",
     ) -> None:
         """Pack matrices; `progress(done, total)` counts bytes."""
         self._n_threads = n_threads
+        self._matrices = {t.name: t for t in matrices}
         self._packed: dict[str, npt.NDArray[Any]] = {}
+        self._fields: dict[str, npt.NDArray[np.int64]] = {}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
-        arena = Arena(sum(packed_bytes(t) + ALIGNMENT for t in matrices))
-        total, done = sum(t.data.nbytes for t in matrices), 0
-        for tensor in matrices:
-            if progress:
-                progress(done, total)
-            self._packed[tensor.name] = arena.take(packed_bytes(tensor))
-            self._pack(tensor)
-            done += tensor.data.nbytes
-        if progress:
-            progress(total, total)
+        self._pack_all([t for t in matrices if packing == "always"], progress)
+
+    def is_mapped(self, tensor: Tensor) -> bool:
+        """Tell whether a matrix is left in the file."""
+        return tensor.name not in self._packed
 
     def matrix(self, tensor: Tensor) -> npt.NDArray[Any]:
-        """Return a matrix in lanes."""
-        return self._packed[tensor.name]
+        """Return a matrix in lanes, or as it is in the file."""
+        return self._packed.get(tensor.name, tensor.data)
+
+    def operands(self, tensor: Tensor) -> dict[str, float]:
+        """Return where a matrix is, and how it is packed if it is not."""
+        fields = self._fields_of(find(tensor))
+        return {
+            "weights": address(self.matrix(tensor)),
+            "n_rows": tensor.shape[0], "n_columns": tensor.shape[1],
+            "fields": address(fields), "n_fields": len(fields),
+        }  # fmt: skip
 
     def vector(self, tensor: Tensor) -> npt.NDArray[np.float32]:
         """Return a vector as float32, zeros behind it up to a multiple of 16."""
@@ -67,25 +75,40 @@ class PackedWeights:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of all packed matrices."""
-        return sum(p.nbytes for p in self._packed.values())
+        """Bytes of all matrices, as they are read when they are used."""
+        return sum(
+            t.data.nbytes if self.is_mapped(t) else packed_bytes(t) for t in self._matrices.values()
+        )
+
+    def _pack_all(self, matrices: list[Tensor], progress: Progress | None) -> None:
+        report = progress or (lambda done, total: None)
+        arena = Arena(sum(packed_bytes(t) + ALIGNMENT for t in matrices))
+        total, done = sum(t.data.nbytes for t in matrices), 0
+        for tensor in matrices:
+            report(done, total)
+            self._packed[tensor.name] = arena.take(packed_bytes(tensor))
+            self._pack(tensor)
+            done += tensor.data.nbytes
+        report(done, total)
 
     def _pack(self, tensor: Tensor) -> None:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
         fmt, packed = find(tensor), self._packed[tensor.name]
         n_blocks = tensor.shape[1] // fmt.n_columns
         group_bytes = N_ROWS * n_blocks * fmt.n_bytes
-        source = tensor.data.reshape(-1)
-        step = max(1, SLICE // group_bytes) * group_bytes
-        for start in range(0, len(source), step):
-            self._pack_slice(source[start : start + step], packed[start:], fmt, n_blocks)
-            drop_pages(source[start : start + step])
+        packed_group = N_ROWS * n_blocks * fmt.packed_bytes
+        source = tensor.data.reshape(-1).view(np.uint8)
+        step = max(1, SLICE // group_bytes)
+        for g in range(0, -(-len(source) // group_bytes), step):
+            piece = source[g * group_bytes : (g + step) * group_bytes]
+            self._pack_slice(piece, packed[g * packed_group :], fmt, n_blocks)
+            drop_pages(piece)
         drop_pages(source)
 
     def _pack_slice(
         self, source: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
     ) -> None:
-        fields = np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
+        fields = self._fields_of(fmt)
         operands = {
             "source": address(source), "packed": address(packed), "fields": address(fields),
             "n_fields": len(fields), "n_rows": len(source) // (n_blocks * fmt.n_bytes),
@@ -93,3 +116,10 @@ class PackedWeights:
         }  # fmt: skip
         n = self._n_threads
         run_parallel([Call(pack, i, n, **operands) for i in range(n)])
+
+    def _fields_of(self, fmt: Format) -> npt.NDArray[np.int64]:
+        """Return a format's fields as kernels read them."""
+        if fmt.name not in self._fields:
+            rows = [(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields]
+            self._fields[fmt.name] = np.array(rows, np.int64)
+        return self._fields[fmt.name]
