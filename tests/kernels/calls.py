@@ -15,7 +15,7 @@ from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
 from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope
 from ggjit.kernels import embed as embed_kernels
-from ggjit.kernels.tiles import META
+from ggjit.kernels.tiles import META, TileShape, tile_shape
 
 Threads = int | Part
 MAX_THREADS = 8
@@ -230,6 +230,7 @@ def linear(
     residual: Any = None,
     n_threads: Threads = 1,
     mapped: bool = False,
+    shape: TileShape | None = None,
 ) -> Any:
     """`x` is float rows or their int8 form; `weights` are packed or, `mapped`, as in a file."""
     quantized = x if isinstance(x, Quantized) else None
@@ -240,7 +241,9 @@ def linear(
     biases = Guarded.rows(bias[None]) if bias is not None else None
     residuals = Guarded.rows(residual) if residual is not None else None
     kernels = linear_int8 if quantized else linear_float
-    scratch, own = scratch_of(kernels.scratch_bytes(fmt, n_columns))
+    shape = shape or tile_shape()
+    cut = (shape,) if quantized else ()
+    scratch, own = scratch_of(kernels.scratch_bytes(fmt, n_columns, *cut))
     operands: dict[str, float] = {
         "weights": weights.address, "bias": biases.address if biases else 0,
         "residual": residuals.address if residuals else 0, "out": out.address,
@@ -249,7 +252,8 @@ def linear(
     }  # fmt: skip
     if quantized:
         operands |= {"x": quantized.rows.address, "meta": quantized.meta.address}
-        kernel = linear_int8.linear_int8(fmt, quantized.wide, mapped)
+        operands |= {"panel": shape.panel}
+        kernel = linear_int8.linear_int8(fmt, quantized.wide, mapped, shape)
     else:
         rows = Guarded.rows(x)
         operands |= {"x": rows.address, "x_stride": rows.stride}

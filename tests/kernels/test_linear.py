@@ -8,12 +8,14 @@ from calls import has_integers, linear, pack_matrix, quantize_rows
 from guarded import Guarded
 
 from ggjit.formats import all_formats
+from ggjit.kernels.tiles import TileShape
 
 FLOATS = [(fmt, 0) for fmt in all_formats().values() if not has_integers(fmt)]
 INTEGERS = [(fmt, bits) for fmt in all_formats().values() if has_integers(fmt) for bits in (8, 16)]
 KERNELS = pytest.mark.parametrize(
     ("fmt", "bits"), [*FLOATS, *INTEGERS], ids=lambda v: getattr(v, "name", v)
 )
+SHAPES = [TileShape(2, 6, 48), TileShape(1, 8, 16), TileShape(2, 3, 6)]
 TOKENS = [1, 2, 3, 5, 8, 15, 16, 17, 33]
 
 
@@ -85,6 +87,13 @@ def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
     packed = product.run()
     product.packed = Guarded.of(product.blocks)
     np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), packed)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_tile_of_any_shape_gives_the_same(rng, shape):
+    fmt = next(f for f in all_formats().values() if f.name == "q4_1")
+    product = Product(fmt, 16, rng, 21, 53, 96)
+    np.testing.assert_array_equal(product.run(shape=shape, n_threads=2), product.run())
 
 
 @KERNELS

@@ -9,7 +9,7 @@ from numba import float32, int32
 
 from ..formats import Format, IntLanes
 from ..jit import device
-from ..simd.dot import dot
+from ..simd.dot import dot_of
 from ..simd.ops import (
     add,
     first_half,
@@ -84,6 +84,7 @@ def run_of(lanes: IntLanes, wide: bool) -> Any:
 def integer_dots(lanes: IntLanes, wide: bool) -> Any:
     """Return the device function for the exact integer products of a run."""
     shifted, shift, low = lanes.shift is not None, lanes.shift or 0, 32 if wide else 0
+    dot = dot_of(lanes.n_bits)
 
     @device
     def dots_of(q, x, total):  # type: ignore[no-untyped-def]

@@ -33,7 +33,7 @@ from ..simd.types import f32x16, i32x16, tile, u8x64
 from .int8_row import row_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META
+from .tiles import META, kernel_name
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
 TOKENS = 16
@@ -59,8 +59,8 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
-        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, scratch: int,
-        scratch_step: int, thread: int, n_threads: int,
+        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
+        scratch: int, scratch_step: int, thread: int, n_threads: int,
     ) -> None:
         n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
         n_blocks = n_columns // n_block_columns
@@ -77,21 +77,21 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                     one(w, xs, meta + 4 * t, b, place(residual, at), out + at, n_tokens, n_blocks)
             return
         set_up(own + CONFIG, span)
-        for panel in range(0, n_tokens, PANEL):
-            end = min(panel + PANEL, n_tokens)
+        for start in range(0, n_tokens, PANEL):
+            end = min(start + PANEL, n_tokens)
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, to)
                 unpack(w, quants, scales, n_blocks)
                 for at in range(quants, scales, RUN):  # to signed bytes
                     store(at, sub(load(_EIGHT, at), splat(u8x64, int8(centre))))
-                for t in range(panel, end, TOKENS):
+                for t in range(start, end, TOKENS):
                     many(
                         own, scales, x, meta, bias, residual, out, t, min(TOKENS, end - t),
                         n_tokens, g, n_runs, stride,
                     )  # fmt: skip
         release()
 
-    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}{'_mapped' if mapped else ''}")
+    return kernel(linear, kernel_name(fmt, wide, mapped))
 
 
 @device

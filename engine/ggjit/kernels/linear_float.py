@@ -16,7 +16,9 @@ from ..simd.ops import add, fma, load, load_each, prefetch, splat_each, store_ea
 from ..simd.types import f32x16, tile
 from .pack import rows_of
 from .threads import share_groups
-from .tiles import PANEL, n_tile
+from .tiles import n_tile
+
+PANEL = 64  # tokens whose activations stay in the nearest caches while weights pass
 
 
 def scratch_bytes(fmt: Format, n_columns: int) -> int:
@@ -39,11 +41,11 @@ def linear_float(fmt: Format, mapped: bool = False) -> Kernel:
     ) -> None:
         n_tokens, own = load(int64, count), scratch + thread * scratch_step
         first, last = share_groups((n_rows + 15) // 16, thread, n_threads)
-        for panel in range(0, n_tokens, PANEL):
-            end = min(panel + PANEL, n_tokens)
+        for start in range(0, n_tokens, PANEL):
+            end = min(start + PANEL, n_tokens)
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_columns, fields, n_fields, own)
-                t = panel
+                t = start
                 while t + wide <= end:
                     many(w, x, x_stride, bias, residual, out, t, g, n_columns, stride)
                     t += wide

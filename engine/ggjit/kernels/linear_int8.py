@@ -21,39 +21,39 @@ from .int8_row import row_product
 from .int8_tile import tile_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META, PANEL, tile_shape
+from .tiles import META, TileShape, kernel_name
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
 
 @cache
-def linear_int8(fmt: Format, wide: bool, mapped: bool = False) -> Kernel:
+def linear_int8(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
-    make = linear_amx.linear_amx if target.current().has_tiles else linear_tiles
-    return make(fmt, wide, mapped)
+    if target.current().has_tiles:
+        return linear_amx.linear_amx(fmt, wide, mapped)
+    return linear_tiles(fmt, wide, mapped, shape)
 
 
-def scratch_bytes(fmt: Format, n_columns: int) -> int:
+def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
     """Bytes of scratch each thread needs."""
     group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
     if target.current().has_tiles:
         return linear_amx.scratch_bytes(n_columns) + group
-    return tile_shape()[0] * unpacked_bytes(n_columns) + group
+    return shape.n_groups * unpacked_bytes(n_columns) + group
 
 
-def linear_tiles(fmt: Format, wide: bool, mapped: bool) -> Kernel:
+def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel that works in vector registers."""
     assert isinstance(fmt.lanes, IntLanes)
-    n_together, size = tile_shape()
+    n_together, size, few = shape.n_groups, shape.n_tokens, min(2, shape.n_tokens)
     rows, row, unpack = rows_of(fmt, mapped), row_product(fmt, wide), unpack_of(fmt)
-    few = min(2, size)
     many, some = (tile_product(fmt, n_together, n, wide) for n in (size, few))
     run_scales, run_bytes = scale_bytes(fmt), 64 if wide else 32
     n_block_columns = fmt.n_columns
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
-        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, scratch: int,
-        scratch_step: int, thread: int, n_threads: int,
+        n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
+        scratch: int, scratch_step: int, thread: int, n_threads: int,
     ) -> None:
         n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
         n_blocks, token_bytes = n_columns // n_block_columns, run_bytes * n_runs
@@ -67,8 +67,8 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                 b, r = place(bias, 64 * g), place(residual, 64 * g)
                 row(w, x, meta, b, r, out + 64 * g, 1, n_blocks)
             return
-        for panel in range(0, n_tokens, PANEL):
-            end = min(panel + PANEL, n_tokens)
+        for start in range(0, n_tokens, panel):
+            end = min(start + panel, n_tokens)
             for g in range(first, last, n_together):
                 n = min(n_together, last - g)
                 for i in range(n):
@@ -76,7 +76,7 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                     unpack(w, quants + i * n_runs * RUN, scales + i * n_runs * run_scales, n_blocks)
                 full = int64(n == n_together)  # a step of 0: both groups are the one that is left
                 q_step, s_step, step = full * n_runs * RUN, full * n_runs * run_scales, 64 * full
-                b, t = place(bias, 64 * g), panel
+                b, t = place(bias, 64 * g), start
                 while t < end:
                     at = t * stride + 64 * g
                     xs, ms, r, to = x + t * token_bytes, meta + 4 * t, place(residual, at), out + at
@@ -90,5 +90,5 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                              META * n_tokens, b, r, to, step, both * stride, n_runs)
                         t += few
 
-    return kernel(linear, f"linear_{fmt.name}_a{16 if wide else 8}{'_mapped' if mapped else ''}")
+    return kernel(linear, f"{kernel_name(fmt, wide, mapped)}_{shape}")
 

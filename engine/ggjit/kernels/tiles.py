@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ..formats import Format
 from ..simd import target
 
 # Beside quantized activations lies what the product needs of every 32 columns of every token:
 # scale, sum of quants, sum of the first 16 (int32), as [block, 3, token], so that one block's
 # scales of neighbouring tokens are neighbours.
 META = 12  # bytes per block and token
-PANEL = 48  # tokens whose activations stay in the nearest caches while weights pass
 
 
 def n_tile() -> int:
@@ -16,6 +18,23 @@ def n_tile() -> int:
     return target.current().n_tokens
 
 
-def tile_shape() -> tuple[int, int]:
-    """Return the groups of 16 rows (1 or 2) and the tokens that are multiplied in registers."""
-    return (2, 6) if n_tile() >= 8 else (1, n_tile())
+@dataclass(frozen=True)
+class TileShape:
+    """How the products of several tokens are cut."""
+
+    n_groups: int  # of 16 rows, 1 or 2, in registers at a time
+    n_tokens: int  # in registers at a time
+    panel: int  # tokens whose activations stay in the nearest caches while weights pass
+
+    def __str__(self) -> str:
+        return f"{self.n_groups}x{self.n_tokens}"
+
+
+def tile_shape() -> TileShape:
+    """Return the shape that fits the machine's registers."""
+    return TileShape(2, 6, 48) if n_tile() >= 8 else TileShape(1, n_tile(), 48)
+
+
+def kernel_name(fmt: Format, wide: bool, mapped: bool) -> str:
+    """Name a product's kernel."""
+    return f"linear_{fmt.name}_a{16 if wide else 8}{'_mapped' if mapped else ''}"

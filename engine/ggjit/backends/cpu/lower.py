@@ -32,6 +32,7 @@ from ...kernels import (
     quantize,
     rope,
 )
+from ...kernels.tiles import TileShape, tile_shape
 from .batch import Batch
 from .cache import CacheLayout
 from .memory import address, aligned
@@ -73,10 +74,10 @@ class Lowering:
 
     def __init__(
         self, storage: Storage, weights: PackedWeights, batch: Batch, cache: CacheLayout,
-        n_rows: int, n_threads: int,
+        n_rows: int, n_threads: int, shape: TileShape | None = None,
     ) -> None:
         self.storage, self.weights, self.batch, self.cache = storage, weights, batch, cache
-        self.n_rows, self.n_threads = n_rows, n_threads
+        self.n_rows, self.n_threads, self.shape = n_rows, n_threads, shape or tile_shape()
         self._kept: list[object] = []  # what steps know by address or identity
         self._angles: dict[int, np.ndarray] = {}
         self._scratch: dict[int, np.ndarray] = {}
@@ -121,8 +122,9 @@ class Lowering:
         if isinstance(fmt.lanes, IntLanes):
             q = self.storage.quantized[op.x]
             operands |= {"x": address(q.q), "meta": address(q.meta)}
-            operands |= self._scratch_of(linear_int8.scratch_bytes(fmt, op.x.width))
-            kernel = linear_int8.linear_int8(fmt, q.parts == 2, mapped)
+            operands |= {"panel": self.shape.panel}
+            operands |= self._scratch_of(linear_int8.scratch_bytes(fmt, op.x.width, self.shape))
+            kernel = linear_int8.linear_int8(fmt, q.parts == 2, mapped, self.shape)
         else:
             operands |= self._rows("x", op.x, "x_stride")
             operands |= self._scratch_of(linear_float.scratch_bytes(fmt, op.x.width))
