@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from divergence import HEADER, Divergence, Float32, divergence, pooled
+from divergence import HEADER, Float32, apart, cells, record
 from passages import passages, running_text
 from tables import machine_line, markdown, put_into
 
 import ggjit
+from ggjit.measure import Divergence, pooled
 
 Ids = npt.NDArray[np.int32]
 PEER = Path(__file__).with_name("llama_peer.py")
@@ -43,11 +44,11 @@ def main() -> None:
         tokenizer = ggjit.load(path, vocab_only=True).tokenizer
         ids = passages(tokenizer, text, args.passages, args.tokens)
         for engine, result in compared(path, ids, args):
-            rows.append([path.stem, engine, *result.cells()])
-            records.append({"file": path.name, "engine": engine, **result.record()})
+            rows.append([path.stem, engine, *cells(result)])
+            records.append({"file": path.name, "engine": engine, **record(result)})
         for bits in () if args.no_bits else args.activations:
-            cells = ["same" if same else "**different**" for same in same_bits(path, ids[0], bits)]
-            checks.append([path.stem, f"{bits} bits", *cells])
+            found = ["same" if same else "**different**" for same in same_bits(path, ids[0], bits)]
+            checks.append([path.stem, f"{bits} bits", *found])
     report = "\n".join(page(args, rows, checks))
     print(report)
     if args.into:
@@ -96,9 +97,9 @@ def compared(path: Path, ids: Ids, args: Namespace) -> Iterator[tuple[str, Diver
         for i, passage in enumerate(ids):
             exact = reference.logits(passage)
             for name, model in models.items():
-                found[name].append(divergence(exact, model.logits(passage)))
+                found[name].append(apart(exact, model.logits(passage), passage))
             if theirs is not None:
-                found.setdefault("llama.cpp", []).append(divergence(exact, theirs[i]))
+                found.setdefault("llama.cpp", []).append(apart(exact, theirs[i], passage))
     for name, parts in found.items():
         yield name, pooled(parts)
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from divergence import HEADER, Float32, divergence, pooled
+from divergence import HEADER, Float32, apart, cells, record
 from passages import passages, running_text
 from tables import markdown, put_into
 
 import ggjit
 from ggjit.backends import reference
 from ggjit.graph import Linear
+from ggjit.measure import pooled
 
 Rounding = Callable[[Float32], Float32]
 
@@ -47,10 +48,10 @@ def main() -> None:
         results = []
         for passage, logits in zip(ids, exact, strict=True):
             with rounded_inputs(roundings):
-                results.append(divergence(logits, model.logits(passage)))
+                results.append(apart(logits, model.logits(passage), passage))
         result = pooled(results)
-        rows.append([name, *result.cells()])
-        records.append({"rounded": name, **result.record()})
+        rows.append([name, *cells(result)])
+        records.append({"rounded": name, **record(result)})
         print(*rows[-1], sep="  ", file=sys.stderr, flush=True)
     report = f"{args.file.stem}, {args.passages} passages of {args.tokens} tokens, KL in nats.\n\n"
     report += markdown(["rounded inputs", *HEADER], rows)

@@ -25,12 +25,16 @@ MAY_IMPORT = {
     "backends": {"kernels", "formats", "jit", "simd", "graph", "gguf", "cache"},
     "text": {"gguf"},
     "generate": {"backends", "text", "gguf"},
+    "measure": {"backends"},
     "hub": {"cache", "gguf"},
     "loading": {"backends", "generate", "gguf", "graph", "models", "text", "formats"},
-    "cli": {"backends", "cache", "generate", "gguf", "hub", "jit", "loading", "text", "__init__"},
+    "cli": {
+        "backends", "cache", "generate", "gguf", "hub", "jit", "loading", "measure", "text",
+        "__init__",
+    },
     "__init__": {"generate", "gguf", "loading"},
     "__main__": {"cli"},
-}
+}  # fmt: skip
 NUMBA = {"simd", "jit", "kernels", "cli"}  # cli reports versions
 NEVER = {"torch", "transformers", "ggjit_convert", "pytest", "scipy"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "core", "misc", "tools", "base_utils"}

@@ -1,4 +1,4 @@
-"""The command line: `ggjit chat | run | bench | tokenize | inspect | pull`, a file for each.
+"""The command line: `ggjit chat | run | bench | ...`, a file for each.
 
 Option names are llama.cpp's where the meaning is the same. What is slow to import is imported by
 the command that needs it.
@@ -18,6 +18,7 @@ from .chat import chat
 from .errors import exit_code
 from .flags import spread
 from .inspect_command import inspect
+from .perplexity import perplexity
 from .pull import pull
 from .run import run
 from .tokenize import tokenize
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat, run, bench, tokenize, inspect, pull):
+for command in (chat, run, bench, perplexity, tokenize, inspect, pull):
     app.command()(spread(command))
 
 
