@@ -13,6 +13,7 @@ from ggjit.backends.cpu.tape import barriers
 from ggjit.backends.cpu.weights import PackedWeights, matrices_of
 from ggjit.graph import Linear
 from ggjit.kernels.activation import add
+from ggjit.kernels.cache_formats import F16
 
 TOKENS, COLUMNS, OTHER_COLUMNS = ("tokens", 8), ("columns", 64), ("columns", 96)
 
@@ -124,7 +125,7 @@ def test_every_step_of_a_graph_says_what_it_touches(seed):
     ops = fuse_residuals(random_graph(np.random.default_rng(seed), n_ops=12).ops)
     integers = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
     storage = plan(ops, integers, 16, 4, wide=False)
-    cache, batch = CacheLayout(ops, 64), Batch(16, 4)
+    cache, batch = CacheLayout(ops, 64, 16, F16, F16), Batch(16, 4)
     lowering = Lowering(storage, PackedWeights(matrices_of(ops), 1), batch, cache, 16, 1)
     steps = [s for op in ops for s in lowering.lower(op)]
     check(steps)

@@ -51,16 +51,22 @@ def rope(
     return out.reshape(x.shape)
 
 
-def attention(q: Floats, k: Floats, v: Floats, positions: Floats, scale: float) -> Floats:
-    """Shapes: q [T, H, D], k [S, K, D], v [S, K, E]; returns [T, H, E]."""
+def attention(
+    q: Floats, k: Floats, v: Floats, positions: Floats, scale: float, window: int | None = None,
+    cap: float = 0, sinks: Floats | None = None,
+) -> Floats:  # fmt: skip
+    """Shapes: q [T, H, D], k [S, K, D], v [S, K, E], sinks [H]; returns [T, H, E]."""
     group = q.shape[1] // k.shape[1]
     out = np.zeros((*q.shape[:2], v.shape[2]))
     for t, position in enumerate(positions):
+        seen = slice(max(0, position + 1 - window) if window else 0, position + 1)
         for h in range(q.shape[1]):
-            keys, values = k[: position + 1, h // group], v[: position + 1, h // group]
-            scores = scale * (keys.astype(np.float64) @ q[t, h])
-            weights = np.exp(scores - scores.max())
-            out[t, h] = weights @ values / weights.sum()
+            scores = scale * (k[seen, h // group].astype(np.float64) @ q[t, h])
+            scores = cap * np.tanh(scores / cap) if cap else scores
+            most = max(scores.max(), -np.inf if sinks is None else sinks[h])
+            weights = np.exp(scores - most)
+            rest = 0 if sinks is None else np.exp(np.float64(sinks[h]) - most)
+            out[t, h] = weights @ v[seen, h // group] / (weights.sum() + rest)
     return out
 
 

@@ -93,7 +93,7 @@ def test_keys_and_values_by_tokens(rng, n_tokens, part):
     placed = slice(5 + rows.start, 5 + rows.stop)
     for given in nothing_else_of(rows):
         cache = Cache(2, 16, 16, 64)
-        cache.block.array[:] = np.nan
+        cache.block.array[:] = 255  # NaN
         cache.store(given(k), given(v), 5, part)
         for got, values in ((cache.keys(), k), (cache.values(), v)):
             expected = np.full_like(got, np.nan)

@@ -5,8 +5,9 @@ Weights are decoded once and kept as float32; the cache is float32 too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from ..formats import find
 from ..gguf import Tensor
 from ..graph import Add, Attention, Embed, Graph, Linear, Op, RMSNorm, Rope, Select, SiluMul
-from . import ContextFull, Float32
+from . import Float32, Logits, check_parts
 
 
 class ReferenceState:
@@ -26,9 +27,16 @@ class ReferenceState:
         self.k = {op.layer: np.zeros((n_context, op.k.width), np.float32) for op in layers}
         self.v = {op.layer: np.zeros((n_context, op.v.width), np.float32) for op in layers}
 
-    def truncate(self, n: int) -> None:
+    def truncate(self, n: int) -> int:
         assert 0 <= n <= self.n_past
         self.n_past = n
+        return n
+
+    def fork(self, n: int | None = None) -> ReferenceState:
+        made = copy(self)
+        made.k, made.v = ({i: x.copy() for i, x in kept.items()} for kept in (self.k, self.v))
+        made.truncate(self.n_past if n is None else n)
+        return made
 
 
 class ReferenceExecutor:
@@ -43,14 +51,17 @@ class ReferenceExecutor:
     def new_state(self) -> ReferenceState:
         return ReferenceState(self.graph, self.n_context)
 
-    def run(
-        self, state: Any, ids: npt.NDArray[np.int32], logits: Literal["all", "last"] = "last"
-    ) -> Float32:
-        if not len(ids):
-            raise ValueError("there are no tokens to run")
-        if state.n_past + len(ids) > self.n_context:
-            raise ContextFull(state.n_past, len(ids), self.n_context)
-        step = Step(self, state, np.asarray(ids), logits)
+    def run(self, state: Any, ids: npt.NDArray[np.int32], logits: Logits = "last") -> Float32:
+        return self.run_batch([(state, ids, logits)])[0]
+
+    def run_batch(
+        self, parts: Sequence[tuple[Any, npt.NDArray[np.int32], Logits]]
+    ) -> list[Float32]:
+        check_parts(parts, self.n_context)
+        return [self._run(state, np.asarray(ids), logits) for state, ids, logits in parts]
+
+    def _run(self, state: ReferenceState, ids: npt.NDArray[np.int32], logits: Logits) -> Float32:
+        step = Step(self, state, ids, logits)
         for op in self.graph.ops:
             step.run(op)
         state.n_past += len(ids)
@@ -116,13 +127,24 @@ class Step:
         q = self.of(op.q).reshape(len(self.ids), op.n_heads, op.k_dim)
         k = keys[:end].reshape(end, op.n_kv_heads, op.k_dim)
         v = values[:end].reshape(end, op.n_kv_heads, op.v_dim)
-        later = np.arange(end)[None, :] > self.positions[:, None]
+        group = op.n_heads // op.n_kv_heads
         heads = [
-            softmax(np.where(later, -np.inf, op.scale * (q[:, h] @ k[:, h // op_group(op)].T)))
-            @ v[:, h // op_group(op)]
+            self.weights(op, h, op.scale * (q[:, h] @ k[:, h // group].T)) @ v[:, h // group]
             for h in range(op.n_heads)
         ]
         return np.concatenate(heads, axis=-1)
+
+    def weights(self, op: Attention, head: int, scores: Float32) -> Float32:
+        """Turn scores [tokens, keys] into what the keys' values are multiplied by."""
+        if op.softcap:
+            scores = op.softcap * np.tanh(scores / op.softcap)
+        behind = self.positions[:, None] - np.arange(scores.shape[1])[None, :]
+        seen = (behind >= 0) & (behind < (op.window or np.inf))
+        scores = np.where(seen, scores, -np.inf)
+        if op.sinks is None:
+            return softmax(scores)
+        sink = np.full((len(scores), 1), self.executor.weight(op.sinks)[head], np.float32)
+        return softmax(np.concatenate([scores, sink], axis=1))[:, :-1]
 
     def silumul(self, op: SiluMul) -> Float32:
         gate = self.of(op.gate).astype(np.float64)
@@ -133,12 +155,8 @@ class Step:
         return self.of(op.a) + self.of(op.b)
 
     def select(self, op: Select) -> Float32:
-        return self.of(op.x) if self.logits == "all" else self.of(op.x)[-1:]
-
-
-def op_group(op: Attention) -> int:
-    """Query heads per key head."""
-    return op.n_heads // op.n_kv_heads
+        n = {"all": len(self.ids), "last": 1, "none": 0}[self.logits]
+        return self.of(op.x)[len(self.ids) - n :]
 
 
 def softmax(x: Float32) -> Float32:

@@ -58,14 +58,26 @@ class Graph:
 
     def attention(
         self, q: Buffer, k: Buffer, v: Buffer, *, layer: int, n_heads: int, n_kv_heads: int,
-        scale: float,
+        scale: float, window: int | None = None, softcap: float | None = None,
+        sinks: Param | None = None,
     ) -> Buffer:
-        """Keep k and v, and attend from q to all of the sequence so far."""
+        """Keep k and v, and attend from q to the sequence so far, or to its last `window` tokens.
+
+        `softcap` bounds scores, `sinks` is a logit per head in the softmax: see `Attention`.
+        """
         assert not any(x.selected for x in (q, k, v))
         assert n_heads % n_kv_heads == 0
         assert q.width // n_heads == k.width // n_kv_heads
+        assert window is None or window > 0
+        assert softcap is None or softcap > 0
+        if sinks:
+            sinks.expect_vector(n_heads)
         out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))
-        return self._add(Attention(out, q, k, v, layer, n_heads, n_kv_heads, scale))
+        tensor = sinks.tensor if sinks else None
+        op = Attention(
+            out, q, k, v, layer, n_heads, n_kv_heads, scale, window, softcap, tensor
+        )  # fmt: skip
+        return self._add(op)
 
     def silu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
         """Gate `up`: the middle of SwiGLU."""

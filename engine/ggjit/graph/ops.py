@@ -84,7 +84,12 @@ class Rope(Op):
 
 @dataclass(frozen=True)
 class Attention(Op):
-    """out[t, h] = softmax(scale * q[t, h] . k[s, h // (H/K)] for s <= t) @ v; k and v are kept."""
+    """out[t, h] = softmax(scale * q[t, h] . k[s, h // (H/K)] for s <= t) @ v; k and v are kept.
+
+    With a window only the last `window` keys are seen, the token's own among them. `softcap` makes
+    scores softcap * tanh(score / softcap). `sinks` holds a logit per head that takes its share of
+    the softmax and adds nothing.
+    """
 
     q: Buffer
     k: Buffer
@@ -93,6 +98,9 @@ class Attention(Op):
     n_heads: int
     n_kv_heads: int
     scale: float
+    window: int | None = None
+    softcap: float | None = None
+    sinks: Tensor | None = None
 
     @property
     def k_dim(self) -> int:

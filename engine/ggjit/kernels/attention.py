@@ -1,12 +1,9 @@
-"""Causal attention over a float16 cache.
+"""Causal attention over a cache in chunks of 64 positions.
 
-The cache of a sequence is cut into chunks of 64 positions that hold all layers, so that it grows
-from its start. In a chunk a layer has, per key head: keys in runs of 16 positions, [4, head_dim,
-16], so that a vector holds one dimension of 16 keys and no sum crosses it; then, per head, values
-[64, width], width = head_dim rounded up to 16.
-
-A chunk is a step of an online softmax: what a query sees never depends on the batch. Queries that
-share a key head share each loaded key.
+A batch is cut into parts, one a sequence, and these into tiles of queries that share a key head and
+every key they load. Threads take tiles as they become free; with few of them, spans of tiles
+(attention_spans.py), which the thread that ends a tile's last one puts together. What a query sees
+does not depend on any of it.
 """
 
 from __future__ import annotations
@@ -16,43 +13,45 @@ from functools import cache
 from numba import float32, int32, int64
 
 from ..jit import Kernel, device, kernel
-from ..simd.ops import load, mul, splat, store, store_f16, sum_all
+from ..simd.atomics import atomic_add
+from ..simd.ops import load, mul, splat, store
 from ..simd.types import f32x16
-from .attention_tile import CHUNK, QUERIES, STATE, SUMS, attend
+from .attention_spans import SPAN, attend_spans, bounds, inverse_sum, put_together, span_bytes
+from .attention_tile import POSITIONS, QUERIES, RESULTS, SPACE
+from .cache_formats import CHUNK, CacheFormat
 from .quantize import quantize_columns
-from .threads import share
-from .tiles import META, n_tile
+from .tiles import META
+
+SPLIT = 256  # queries of a batch, at most, for spans to be divided among threads
+EVERYTHING = 1 << 40  # window of a layer without one
+LINE = 64  # bytes from a count to the next: one for tiles taken, then each tile's ended spans
 
 
-def scratch_bytes(head_dim: int) -> int:
-    """Bytes each thread needs: queries, results, scores and state."""
-    width = (head_dim + 15) // 16 * 16
-    return QUERIES * (4 * width + 4 * width + 4 * CHUNK) + STATE
+def tile_sizes(group: int) -> tuple[int, int]:
+    """Return how many queries attend together: of a prompt, and of one token's heads."""
+    n_tiles = (group + QUERIES - 1) // QUERIES
+    return QUERIES, (group + n_tiles - 1) // n_tiles
 
 
-@kernel
-def store_kv(
-    k: int, v: int, k_stride: int, v_stride: int, k_offset: int, v_offset: int, n_kv_heads: int,
-    k_dim: int, v_dim: int, chunk_bytes: int, batch_caches: int, batch_positions: int, count: int,
-    thread: int, n_threads: int,
-) -> None:
-    """Append the batch's keys and values to the cache."""
-    first, last = share(load(int64, count), thread, n_threads)
-    width = (v_dim + 15) // 16 * 16
-    for t in range(first, last):
-        position = int64(load(int32, load(int64, batch_positions) + 4 * t))
-        chunk = load(int64, load(int64, batch_caches) + 8 * t) + position // CHUNK * chunk_bytes
-        at = position % CHUNK
-        for h in range(n_kv_heads):
-            keys = chunk + k_offset + 2 * h * CHUNK * k_dim
-            to = keys + 32 * (at // 16) * k_dim + 2 * (at % 16)
-            row = k + t * k_stride + 4 * h * k_dim
-            for d in range(k_dim):
-                store_f16(to + 32 * d, load(float32, row + 4 * d))
-            to = chunk + v_offset + 2 * (h * CHUNK + at) * width
-            row = v + t * v_stride + 4 * h * v_dim
-            for d in range(v_dim):
-                store_f16(to + 2 * d, load(float32, row + 4 * d))
+def padded(v_dim: int) -> int:
+    return (v_dim + 31) // 32 * 32
+
+
+def work_bytes(k_dim: int) -> int:
+    """Bytes of a thread's work space."""
+    return SPACE + 4 * QUERIES * (k_dim + 15) // 16 * 16
+
+
+def scratch_bytes(k_dim: int, v_dim: int) -> int:
+    """Bytes each thread needs: its work space, and the results of a span and of all before."""
+    return work_bytes(k_dim) + 2 * span_bytes.py_func(padded(v_dim), QUERIES)
+
+
+def shared_bytes(v_dim: int, n_context: int) -> int:
+    """Bytes that threads share: counts, and the results of spans that are divided among them."""
+    n_spans = (n_context + SPAN - 1) // SPAN
+    most = span_bytes.py_func(padded(v_dim), 4)  # two queries may take a tile of eight
+    return LINE * (1 + SPLIT) + n_spans * SPLIT * most
 
 
 @device
@@ -66,66 +65,106 @@ def copy_scaled(source, to, n, scale):  # type: ignore[no-untyped-def]
 
 
 @device
-def inverse_sum(results, n, width, r):  # type: ignore[no-untyped-def]
-    """Return 1 / (sum of weights) of query r of a tile of n."""
-    state = results + 4 * n * (width + CHUNK)
-    return float32(1) / sum_all(load(f32x16, state + SUMS + 64 * r))
+def place_queries(work, size, first, n, group, h, q, q_stride, k_dim, scale, positions):  # type: ignore[no-untyped-def]
+    """Bring a tile's queries and positions into the work space; the last one fills it up."""
+    row = k_dim + k_dim % 2
+    for r in range(size):
+        query = first + min(r, n - 1)
+        t, head = query // group, h * group + query % group
+        to = work + SPACE + 4 * r * row
+        copy_scaled(q + t * q_stride + 4 * head * k_dim, to, k_dim, scale)
+        if k_dim % 2:
+            store(to + 4 * k_dim, float32(0))
+        store(work + POSITIONS + 8 * r, int64(load(int32, positions + 4 * t)))
+
+
+@device
+def reached(work, size, window):  # type: ignore[no-untyped-def]
+    """Return from where, a chunk's start, to before where a tile's queries see keys."""
+    start = max(int64(0), load(int64, work + POSITIONS) + 1 - window)
+    return start // CHUNK * CHUNK, load(int64, work + POSITIONS + 8 * size - 8) + 1
+
+
+@device
+def finish(  # type: ignore[no-untyped-def]
+    total, work, first, n, group, h, sinks, width, v_dim, out, stride, q8, parts, meta, n_tokens,
+    n_heads,
+):  # fmt: skip
+    """Write a tile's results, and their integers where these are wanted."""
+    for r in range(n):
+        t, head = (first + r) // group, h * group + (first + r) % group
+        to = out + t * stride + 4 * head * v_dim
+        inverse = inverse_sum(total, work, r, sinks, head)
+        copy_scaled(total + RESULTS + 4 * r * width, to, v_dim, inverse)
+        if q8 != 0:
+            column = head * v_dim
+            at = meta + META * n_tokens * (column // 32) + 4 * t
+            cells = q8 + parts * (t * n_heads * v_dim + column)
+            quantize_columns(to, cells, parts, at, v_dim, n_tokens)
 
 
 @cache
-def attention() -> Kernel:
-    """Return the kernel, its tile of queries fitted to the registers."""
-    wide = min(n_tile(), QUERIES)
-    few = min(4, wide)
-    many, some, one = attend(wide), attend(few), attend(1)
+def attention(k_format: CacheFormat, v_format: CacheFormat, group: int) -> Kernel:
+    """Return the kernel for `group` query heads a key head."""
+    wide, narrow = tile_sizes(group)
+    attend = attend_spans(k_format, v_format, wide, narrow)
 
     # q8 (unless 0): results are left quantized too; needs v_dim to be a multiple of 32
-    def attention_f16(
-        q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, n_heads: int,
-        n_kv_heads: int, k_dim: int, v_dim: int, chunk_bytes: int, scale: float, scratch: int,
-        scratch_step: int, q8: int, parts: int, meta: int, batch_caches: int, batch_positions: int,
-        count: int, thread: int, n_threads: int,
+    def attention(
+        q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, k_head: int,
+        v_head: int, n_heads: int, n_kv_heads: int, k_dim: int, v_dim: int, table_offset: int,
+        scale: float, window: int, cap: float, sinks: int, scratch: int, scratch_step: int,
+        work_bytes: int, shared: int, q8: int, parts: int, meta: int, batch_tables: int,
+        batch_positions: int, batch_starts: int, part_count: int, count: int, thread: int,
+        n_threads: int,
     ) -> None:
-        group = n_heads // n_kv_heads
-        n_tokens = load(int64, count)
-        n_queries = n_tokens * group
-        size = wide if n_queries * n_kv_heads >= 2 * n_threads * wide else 1
-        if size == 1 and group > 1 and n_kv_heads >= n_threads:
-            size = few
-        n_tiles = (n_queries + size - 1) // size
-        width = (v_dim + 15) // 16 * 16
-        qs = scratch + thread * scratch_step
-        for item in range(thread, n_tiles * n_kv_heads, n_threads):
-            h, first = item % n_kv_heads, item // n_kv_heads * size
-            n = min(size, n_queries - first)
-            longest = int64(0)
-            for r in range(size):
-                query = first + min(r, n - 1)
-                t, head = query // group, h * group + query % group
-                row = q + t * q_stride + 4 * head * k_dim
-                copy_scaled(row, qs + 4 * r * k_dim, k_dim, scale)
-                longest = max(longest, int64(load(int32, load(int64, batch_positions) + 4 * t)) + 1)
-            base = load(int64, load(int64, batch_caches) + 8 * (first // group))
-            keys = base + k_offset + 2 * h * CHUNK * k_dim
-            values = base + v_offset + 2 * h * CHUNK * width
-            places = load(int64, batch_positions)
-            args = (qs, keys, values, chunk_bytes, longest, k_dim, width, first, n, group, places)
-            if size == wide:
-                many(*args)
-            elif size == few:
-                some(*args)
-            else:
-                one(*args)
-            results = qs + 4 * size * k_dim
-            for r in range(n):
-                t, head = (first + r) // group, h * group + (first + r) % group
-                to = out + t * stride + 4 * head * v_dim
-                inverse = inverse_sum(results, size, width, r)
-                copy_scaled(results + 4 * r * width, to, v_dim, inverse)
-                if q8 != 0:
-                    column = head * v_dim
-                    at = meta + META * n_tokens * (column // 32) + 4 * t
-                    cells = q8 + parts * (t * n_heads * v_dim + column)
-                    quantize_columns(to, cells, parts, at, v_dim, n_tokens)
+        n_tokens, positions = load(int64, count), load(int64, batch_positions)
+        starts, tables = load(int64, batch_starts), load(int64, batch_tables)
+        width, work = (v_dim + 31) // 32 * 32, scratch + thread * scratch_step
+        total = work + work_bytes
+        taken, before = atomic_add(shared, int64(1)), int64(0)
+        ended, kept = shared + LINE, shared + LINE * (1 + SPLIT)
+        for p in range(load(int64, part_count)):
+            start, end = load(int64, starts + 8 * p), load(int64, starts + 8 * p + 8)
+            size = narrow if end - start == 1 else wide
+            n_tiles = ((end - start) * group + size - 1) // size
+            lowest = max(int64(0), int64(load(int32, positions + 4 * start)) + 1 - window)
+            first_span = lowest // SPAN
+            n_spans = int64(load(int32, positions + 4 * end - 4)) // SPAN + 1 - first_span
+            n_pieces = n_spans if n_tokens * n_heads <= SPLIT else int64(1)
+            n_items, result_bytes = n_tiles * n_kv_heads * n_pieces, span_bytes(width, size)
+            table = load(int64, tables + 8 * start) + table_offset
+            while taken < before + n_items:
+                item = taken - before  # later tiles, which see more, come first
+                h, i = item % n_kv_heads, n_tiles - 1 - item // n_kv_heads % n_tiles
+                number, piece = i * n_kv_heads + h, item // n_kv_heads // n_tiles
+                first = start * group + i * size
+                n = min(int64(size), end * group - first)
+                place_queries(work, size, first, n, group, h, q, q_stride, k_dim, scale, positions)
+                low, high = reached(work, size, window)
+                keys, values = k_offset + h * k_head, v_offset + h * v_head
+                result, a, b = total, low, high
+                results = kept + number * n_pieces * result_bytes
+                if n_pieces > 1:
+                    result = results + piece * result_bytes
+                    a, b = bounds(first_span + piece, low, high)
+                shape = (k_dim, width, window, cap)
+                attend(size, n, work, result, table, keys, values, a, b, *shape)
+                if n_pieces > 1:
+                    counter = ended + LINE * number
+                    result = put_together(
+                        results, counter, work, n_pieces, first_span, low, high, size, n, width
+                    )
+                if result != 0:
+                    finish(
+                        result, work, first, n, group, h, sinks, width, v_dim, out, stride,
+                        q8, parts, meta, n_tokens, n_heads,
+                    )  # fmt: skip
+                taken = atomic_add(shared, int64(1))
+            before += n_items
+            ended += LINE * n_tiles * n_kv_heads
+            kept += n_items * result_bytes
+        if taken == before + n_threads - 1:  # everything is done: the next run starts anew
+            store(shared, int64(0))
 
-    return kernel(attention_f16, "attention_f16")
+    return kernel(attention, f"attention_{k_format.name}_{v_format.name}_{group}")

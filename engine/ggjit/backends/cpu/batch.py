@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,31 +11,53 @@ import numpy.typing as npt
 
 from .memory import address, aligned
 
-SLOTS = ("n_tokens", "n_selected", "tokens", "positions", "caches", "selected")
+SLOTS = (
+    "n_tokens", "n_selected", "n_parts", "tokens", "positions", "tables", "selected", "starts",
+)  # fmt: skip
+N_NUMBERS = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """The next tokens of one sequence, the first of them at position `first`."""
+
+    ids: npt.NDArray[np.int32]
+    first: int
+    tables: int  # address of the sequence's tables of blocks
+    n_selected: int  # how many of the last tokens' logits are wanted
 
 
 class Batch:
     """A block of memory that kernels read; its addresses never change.
 
-    `header` holds int64: n_tokens, n_selected, then the addresses of the lists below.
+    `header` holds int64: the numbers of tokens, of logits and of parts, then the addresses of the
+    lists below.
     """
 
     def __init__(self, n_tokens: int, n_selected: int) -> None:
         self.tokens = aligned(n_tokens, np.int32)
         self.positions = aligned(n_tokens, np.int32)
-        self.caches = aligned(n_tokens, np.int64)  # address of each token's sequence's cache
+        self.tables = aligned(n_tokens, np.int64)  # address of each token's sequence's tables
         self.selected = aligned(n_selected, np.int64)  # rows whose logits are wanted
-        self.header = aligned(8, np.int64)
-        lists: list[npt.NDArray[Any]] = [self.tokens, self.positions, self.caches, self.selected]
-        self.header[2:6] = [address(a) for a in lists]
+        self.starts = aligned(n_tokens + 1, np.int64)  # first row of each part, and behind the last
+        self.header = aligned(len(SLOTS), np.int64)
+        lists: list[npt.NDArray[Any]] = [
+            self.tokens, self.positions, self.tables, self.selected, self.starts,
+        ]  # fmt: skip
+        self.header[N_NUMBERS:] = [address(a) for a in lists]
 
-    def fill(self, ids: npt.NDArray[np.int32], first: int, cache: int, selected: range) -> None:
-        """Take one sequence's next tokens, the first of them at position `first`."""
-        n, m = len(ids), len(selected)
-        self.tokens[:n], self.caches[:n] = ids, cache
-        self.positions[:n] = np.arange(first, first + n)
-        self.selected[:m] = selected
-        self.header[:2] = n, m
+    def fill(self, parts: Sequence[Part]) -> None:
+        """Take the next tokens of one or more sequences."""
+        row = n_selected = 0
+        for i, part in enumerate(parts):
+            end = row + len(part.ids)
+            self.tokens[row:end], self.tables[row:end] = part.ids, part.tables
+            self.positions[row:end] = np.arange(part.first, part.first + len(part.ids))
+            wanted = slice(n_selected, n_selected + part.n_selected)
+            self.selected[wanted] = np.arange(end - part.n_selected, end)
+            self.starts[i : i + 2] = row, end
+            row, n_selected = end, wanted.stop
+        self.header[:N_NUMBERS] = row, n_selected, len(parts)
 
     def address_of(self, name: str) -> int:
         """Return where the header holds a number, or the address of a list."""

@@ -1,49 +1,168 @@
-"""The KV cache of a sequence: one block of float16, allocated once, filled from its start."""
+"""The KV cache: blocks of 64 positions, shared by sequences; each has a table of those it reads.
+
+Layers that see everything have one pool of blocks, those of each window one of their own: what
+no later token can see goes back there.
+"""
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ...graph import Attention, Op
-from ...kernels.attention import CHUNK
-from .memory import Arena, address
+from ...kernels.cache_formats import CHUNK, CacheFormat
+from .memory import address, aligned
+from .pool import BlockPool
 
 
 @dataclass(frozen=True, eq=False)
 class LayerCache:
-    """Where one layer's keys and values lie in a chunk, in bytes."""
+    """Where one layer's keys and values lie, in bytes: of a sequence's tables, of a block."""
 
+    table_offset: int
     k_offset: int
     v_offset: int
+    k_head: int  # from head to head
+    v_head: int
+
+
+class BlockLayout:
+    """The block of the layers that see as far back, and its pool."""
+
+    def __init__(
+        self, layers: list[Attention], window: int | None, number: int, cache: CacheLayout
+    ) -> None:
+        self.window, self.block_bytes = window, 0
+        self.kept = None if window is None else window + cache.n_batch  # positions
+        for op in layers:
+            k, v = cache.k_format.key_bytes(op.k_dim), cache.v_format.value_bytes(op.v_dim)
+            offset, n = self.block_bytes, op.n_kv_heads
+            table = 8 * number * cache.n_chunks
+            cache.layers[op.layer] = LayerCache(table, offset, offset + n * k, k, v)
+            self.block_bytes += n * (k + v)
+        self.block_bytes = (self.block_bytes + 63) // 64 * 64
+        most = cache.n_context if self.kept is None else self.kept + cache.n_batch
+        self.n_blocks = chunks(min(most, cache.n_context)) + (window is not None)
+        self.pool = BlockPool(self.block_bytes, self.n_blocks * cache.n_sequences)
+
+    def first_needed(self, n_past: int) -> int:
+        """Return the first chunk that a token behind `n_past` others sees."""
+        return 0 if self.window is None else max(0, n_past + 1 - self.window) // CHUNK
+
+    def first_kept(self, n_past: int) -> int:
+        """Return the first chunk that is kept: some more, for the last batch to be taken back."""
+        return 0 if self.kept is None else max(0, n_past + 1 - self.kept) // CHUNK
 
 
 class CacheLayout:
-    """How a sequence's block is divided: into chunks of positions, and these among the layers."""
+    """How layers lie in blocks, and where the blocks come from."""
 
-    def __init__(self, ops: list[Op], n_context: int) -> None:
+    def __init__(
+        self, ops: list[Op], n_context: int, n_batch: int, k_format: CacheFormat,
+        v_format: CacheFormat, n_sequences: int = 1,
+    ) -> None:
+        """Prepare for sequences of `n_context` tokens, `n_batch` of them at a time.
+
+        Pools grow by what `n_sequences` need.
+        """
+        self.n_context, self.n_batch, self.n_sequences = n_context, n_batch, n_sequences
+        self.k_format, self.v_format = k_format, v_format
+        self.n_chunks = chunks(n_context)
         self.layers: dict[int, LayerCache] = {}
-        self.chunk_bytes = 0
-        for op in ops:
-            if isinstance(op, Attention):
-                k = self._take(op.n_kv_heads * op.k_dim)
-                v = self._take(op.n_kv_heads * ((op.v_dim + 15) // 16 * 16))
-                self.layers[op.layer] = LayerCache(k, v)
-        self.n_bytes = (n_context + CHUNK - 1) // CHUNK * self.chunk_bytes
+        attention = [op for op in ops if isinstance(op, Attention)]
+        windows = list(dict.fromkeys(op.window for op in attention))
+        self.blocks = [
+            BlockLayout([op for op in attention if op.window == window], window, i, self)
+            for i, window in enumerate(windows)
+        ]
 
-    def _take(self, width: int) -> int:
-        offset = self.chunk_bytes
-        self.chunk_bytes += 2 * width * CHUNK
-        return offset
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of one full sequence."""
+        return sum(b.n_blocks * b.block_bytes for b in self.blocks)
+
+
+def chunks(n: int) -> int:
+    """Return how many chunks n positions take."""
+    return (n + CHUNK - 1) // CHUNK
 
 
 class CPUState:
-    """One sequence's cache and how many tokens it holds."""
+    """One sequence: how many tokens it holds, and which blocks hold their keys and values."""
 
     def __init__(self, layout: CacheLayout) -> None:
         self.n_past = 0
-        self._block = Arena(layout.n_bytes).take(layout.n_bytes)
-        self.address = address(self._block)
+        self._layout = layout
+        shape = len(layout.blocks), layout.n_chunks
+        # an address a chunk, 0: none; layers with different windows have rows of their own
+        self._tables: npt.NDArray[np.int64] = aligned(shape[0] * shape[1], np.int64).reshape(shape)
+        self.address = address(self._tables)
 
-    def truncate(self, n: int) -> None:
+    def truncate(self, n: int) -> int:
+        """Forget all but the first `n` tokens; return how many remain.
+
+        None remain if blocks are gone that a window would have to show again.
+        """
         assert 0 <= n <= self.n_past
-        self.n_past = n
+        self.n_past = n if self._reaches(n) else 0
+        for layout, table in self._rows():
+            self._drop(layout, table[chunks(self.n_past) :])
+        return self.n_past
+
+    def fork(self, n: int | None = None) -> CPUState:
+        """Return a sequence that begins with the first `n` tokens of this one (default: all).
+
+        It shares their blocks; as in `truncate`, it may be empty.
+        """
+        made = CPUState(self._layout)
+        n = self.n_past if n is None else n
+        assert 0 <= n <= self.n_past
+        if self._reaches(n):
+            made.n_past = n
+            for (layout, ours), table in zip(self._rows(), made._tables, strict=True):
+                table[: chunks(n)] = ours[: chunks(n)]
+                layout.pool.share(table[table != 0].tolist())
+        return made
+
+    def reserve(self, n_new: int) -> None:
+        """Provide blocks of its own for the next `n_new` tokens."""
+        first, last = self.n_past // CHUNK, chunks(self.n_past + n_new)
+        for layout, table in self._rows():
+            for chunk in range(first, last):
+                held = int(table[chunk])
+                if not held:
+                    table[chunk] = layout.pool.take()
+                elif layout.pool.is_shared(held):
+                    table[chunk] = layout.pool.take()
+                    ctypes.memmove(int(table[chunk]), held, layout.block_bytes)
+                    layout.pool.give_back([held])
+
+    def advance(self, n: int) -> None:
+        """Count `n` more tokens, and give back what no window will show again."""
+        self.n_past += n
+        for layout, table in self._rows():
+            if layout.window is not None:
+                self._drop(layout, table[: layout.first_kept(self.n_past)])
+
+    def _reaches(self, n: int) -> bool:
+        """Tell whether everything is there that a token behind `n` others sees."""
+        return all(
+            table[layout.first_needed(n) : chunks(n)].all() for layout, table in self._rows()
+        )
+
+    def _rows(self) -> Iterable[tuple[BlockLayout, npt.NDArray[np.int64]]]:
+        return zip(self._layout.blocks, self._tables, strict=True)
+
+    def _drop(self, layout: BlockLayout, table: npt.NDArray[np.int64]) -> None:
+        held = table[table != 0]
+        layout.pool.give_back(held.tolist())
+        table[:] = 0
+
+    def __del__(self) -> None:
+        if hasattr(self, "address"):
+            for layout, table in self._rows():
+                self._drop(layout, table)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...graph import Graph, Linear, Op
-from .. import ContextFull, Float32, Progress
-from .batch import Batch
+from ...kernels.cache_formats import FORMATS as CACHE_FORMATS
+from .. import Float32, Logits, Progress, check_parts
+from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
 from .fuse import fuse_residuals
 from .lower import Lowering, reads_integers
@@ -35,11 +37,15 @@ class LoadTimes:
 
 
 class CPUExecutor:
-    """Runs a graph on the CPU, with activations of 8 or 16 bits before integer weights."""
+    """Runs a graph on the CPU, with activations of 8 or 16 bits before integer weights.
+
+    Memory for keys and values grows by what `n_sequences` full contexts need.
+    """
 
     def __init__(
         self, graph: Graph, n_context: int, n_threads: int | None = None,
         progress: Progress | None = None, activations: int = ACTIVATIONS,
+        cache_types: tuple[str, str] = ("f16", "f16"), n_sequences: int = 1,
     ) -> None:
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
@@ -48,7 +54,8 @@ class CPUExecutor:
         self._weights = _packed(ops, self.n_threads, progress)
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
-        self._layout = CacheLayout(ops, n_context)
+        k_format, v_format = (CACHE_FORMATS[name] for name in cache_types)
+        self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
         self._lowering = Lowering(
@@ -80,30 +87,34 @@ class CPUExecutor:
     def new_state(self) -> CPUState:
         return CPUState(self._layout)
 
-    def run(
-        self, state: Any, ids: npt.NDArray[np.int32], logits: Literal["all", "last"] = "last"
-    ) -> Float32:
-        ids = np.asarray(ids, np.int32)
-        if not len(ids):
-            raise ValueError("there are no tokens to run")
-        if state.n_past + len(ids) > self.n_context:
-            raise ContextFull(state.n_past, len(ids), self.n_context)
-        if logits == "all":
-            parts = [self._run(state, p, len(p)) for p in _pieces(ids, N_SELECTED)]
-            return np.concatenate(parts)
-        for piece in _pieces(ids, N_TOKENS):
-            result = self._run(state, piece, 1)
-        return result
+    def run(self, state: Any, ids: npt.NDArray[np.int32], logits: Logits = "last") -> Float32:
+        return self.run_batch([(state, ids, logits)])[0]
 
-    def _run(self, state: CPUState, ids: npt.NDArray[np.int32], n_logits: int) -> Float32:
-        """Run the tape once; return the logits of the last `n_logits` tokens."""
-        n = len(ids)
+    def run_batch(
+        self, parts: Sequence[tuple[Any, npt.NDArray[np.int32], Logits]]
+    ) -> list[Float32]:
+        parts = [(state, np.asarray(ids, np.int32), logits) for state, ids, logits in parts]
+        check_parts(parts, self.n_context)
+        made: list[list[Float32]] = [[] for _ in parts]
+        for run in plan_runs([(len(ids), logits) for _, ids, logits in parts]):
+            pieces = [(parts[p.part][0], parts[p.part][1][p.start : p.end], p) for p in run]
+            rows = self._run([(state, ids, p.n_logits) for state, ids, p in pieces])
+            for _, _, p in pieces:
+                made[p.part].append(rows[: p.n_logits])
+                rows = rows[p.n_logits :]
+        return [np.concatenate(rows) for rows in made]
+
+    def _run(self, pieces: Sequence[tuple[CPUState, npt.NDArray[np.int32], int]]) -> Float32:
+        """Run the tape once; return the logits of the last `n` tokens of each (state, ids, n)."""
         self._team.check()
         with self._running:  # one tape, one set of buffers: others queue
-            self._batch.fill(ids, state.n_past, state.address, range(n - n_logits, n))
+            for state, ids, _ in pieces:
+                state.reserve(len(ids))
+            self._batch.fill([Part(ids, s.n_past, s.address, n) for s, ids, n in pieces])
             self._team.run()
-            state.n_past += n
-            return self._logits[:n_logits, : self.n_vocab].copy()
+            for state, ids, _ in pieces:
+                state.advance(len(ids))
+            return self._logits[: sum(n for _, _, n in pieces), : self.n_vocab].copy()
 
     def __del__(self) -> None:
         if team := getattr(self, "_team", None):
@@ -115,5 +126,32 @@ def _packed(ops: list[Op], n_threads: int, progress: Progress | None) -> PackedW
     return PackedWeights(matrices_of(ops), n_threads, report)
 
 
-def _pieces(ids: npt.NDArray[np.int32], n: int) -> list[npt.NDArray[np.int32]]:
-    return [ids[i : i + n] for i in range(0, len(ids), n)]
+@dataclass(frozen=True)
+class Piece:
+    """What one run takes of a part: tokens `start` to `end`, the last `n_logits` with logits."""
+
+    part: int
+    start: int
+    end: int
+    n_logits: int
+
+
+def plan_runs(parts: Sequence[tuple[int, Logits]]) -> list[list[Piece]]:
+    """Cut parts of (tokens, which logits) into runs of the tape, each filled in order."""
+    runs: list[list[Piece]] = [[]]
+    n_tokens, n_selected = 0, 0
+    for i, (n, logits) in enumerate(parts):
+        start = 0
+        while start < n:
+            room = N_TOKENS - n_tokens
+            if logits == "all":
+                room = min(room, N_SELECTED - n_selected)
+            end = min(n, start + room)
+            n_logits = {"all": end - start, "last": int(end == n), "none": 0}[logits]
+            if end == start or n_selected + n_logits > N_SELECTED:
+                runs.append([])
+                n_tokens, n_selected = 0, 0
+                continue
+            runs[-1].append(Piece(i, start, end, n_logits))
+            n_tokens, n_selected, start = n_tokens + end - start, n_selected + n_logits, end
+    return [run for run in runs if run]

@@ -32,6 +32,7 @@ from ...kernels import (
     quantize,
     rope,
 )
+from ...kernels.attention_store import store_kv
 from ...kernels.tiles import TileShape, tile_shape
 from .batch import Batch
 from .cache import CacheLayout
@@ -81,6 +82,7 @@ class Lowering:
         self._kept: list[object] = []  # what steps know by address or identity
         self._angles: dict[int, np.ndarray] = {}
         self._scratch: dict[int, np.ndarray] = {}
+        self._spans: dict[int, np.ndarray] = {}
 
     def lower(self, op: Op) -> list[Step]:
         """Return the steps of one operation."""
@@ -152,29 +154,42 @@ class Lowering:
 
     def attention(self, op: Attention) -> Iterable[Step]:
         stored = self.cache.layers[op.layer]
+        formats = self.cache.k_format, self.cache.v_format
         shared = {
             "k_offset": stored.k_offset,
             "v_offset": stored.v_offset,
+            "k_head": stored.k_head,
+            "v_head": stored.v_head,
             "n_kv_heads": op.n_kv_heads,
             "k_dim": op.k_dim,
             "v_dim": op.v_dim,
-            "chunk_bytes": self.cache.chunk_bytes,
-            "batch_caches": self.batch.address_of("caches"),
+            "table_offset": stored.table_offset,
+            "batch_tables": self.batch.address_of("tables"),
             "batch_positions": self.batch.address_of("positions"),
         }
         keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
-        yield self._step(op, attention.store_kv, keep, by=self._tokens(op), writes=[stored])
+        yield self._step(op, store_kv(*formats), keep, by=self._tokens(op), writes=[stored])
+        spans = self._spans_of(attention.shared_bytes(op.v_dim, self.cache.n_context))
         fused = op.v_dim % 32 == 0  # a head is whole blocks: its thread can round it
         attend = {
             "n_heads": op.n_heads,
             "scale": op.scale,
+            "window": op.window or attention.EVERYTHING,
+            "cap": op.softcap or 0.0,
+            "sinks": address(self.weights.vector(op.sinks)) if op.sinks else 0,
+            "work_bytes": attention.work_bytes(op.k_dim),
+            "shared": address(spans),
+            "batch_starts": self.batch.address_of("starts"),
+            "part_count": self.batch.address_of("n_parts"),
             **shared,
             **self._rows("q", op.q, "q_stride"),
             **self._rows("out", op.out),
-            **self._scratch_of(attention.scratch_bytes(max(op.k_dim, op.v_dim))),
+            **self._scratch_of(attention.scratch_bytes(op.k_dim, op.v_dim)),
             **self._integers(op.out if fused else None, "q8"),
         }
-        yield self._step(op, attention.attention(), attend, more_reads=[stored])
+        kernel = attention.attention(*formats, op.n_heads // op.n_kv_heads)
+        writes = [*self._storages(op.out), spans]
+        yield self._step(op, kernel, attend, more_reads=[stored], writes=writes)
         if not fused:
             yield from self._quantize(op.out)
 
@@ -270,3 +285,9 @@ class Lowering:
         if step not in self._scratch:
             self._scratch[step] = aligned(step * self.n_threads, np.uint8)
         return {"scratch": address(self._scratch[step]), "scratch_step": step}
+
+    def _spans_of(self, n_bytes: int) -> np.ndarray:
+        """Return memory where threads that attend together meet; a step leaves its start zero."""
+        if n_bytes not in self._spans:
+            self._spans[n_bytes] = aligned(n_bytes, np.uint8)
+        return self._spans[n_bytes]
