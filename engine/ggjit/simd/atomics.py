@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
 from .emit import Builder, Value, call, op, pointer
+from .host import ARM, X86
 from .types import I8, I32, I64
 
 
@@ -41,8 +42,10 @@ def atomic_swap(b: Builder, kinds: Any, address: Value, value: Value) -> Value:
 @op(lambda: types.void)
 def pause(b: Builder, kinds: Any) -> None:
     """Tell the core that it is waiting in a loop."""
-    if llvm.get_default_triple().startswith("x86_64"):
+    if platform.machine() in X86:
         call(b, "llvm.x86.sse2.pause", ir.VoidType(), [])
+    elif platform.machine() in ARM:  # most cores take `yield` for nothing; this waits a little
+        call(b, "llvm.aarch64.isb", ir.VoidType(), [I32(15)])
 
 
 @op(lambda: types.void)
