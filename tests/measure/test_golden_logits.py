@@ -1,4 +1,4 @@
-"""The same figures as llama-perplexity on the same files (data/, see make_golden.py)."""
+"""The same figures as llama-perplexity on the same files (data/, see make_logits.py)."""
 
 import json
 import re

@@ -2,7 +2,7 @@
 
 Run by hand, never by a test, in an environment with gguf, naming the folder of llama.cpp's tools:
 
-    python tests/measure/make_golden.py BIN
+    python tests/measure/make_logits.py BIN
 
 base.gguf and other.gguf have the same tokens (one a byte) and matrices that differ a little.
 base.logits is what `--kl-divergence-base` wrote about text.txt with the first, golden.json what
