@@ -7,7 +7,9 @@ from typing import Any
 
 import gguf
 import numpy as np
+from blocks import random_blocks
 
+from ggjit.formats import Format
 from ggjit.gguf import Tensor
 from ggjit.graph import Param, Weights
 
@@ -21,6 +23,12 @@ def tensor(name: str, values: Any, kind: gguf.GGMLQuantizationType = F32) -> Ten
     data = gguf.quants.quantize(values, kind) if values.size else values
     data = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
     return Tensor(name, kind, values.shape, data, 0, PATH)
+
+
+def random_matrix(fmt: Format, rng: np.random.Generator, n_rows: int, n_columns: int) -> Tensor:
+    """Return a matrix of any type with ordinary scales and quants of any value."""
+    data = random_blocks(fmt, rng, n_rows, n_columns).reshape(-1)
+    return Tensor("w", fmt.type, (n_rows, n_columns), data, 0, PATH)
 
 
 def param(name: str, shape: tuple[int, ...], bias: tuple[int, ...] | None = None) -> Param:

@@ -174,15 +174,22 @@ def checked_padding(out: Guarded, n_columns: int) -> Any:
 
 def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1) -> Guarded:
     """Shapes: blocks [n_rows, n_blocks, bytes]."""
-    source = Guarded.of(blocks)
+    source = Guarded.of(as_packed(fmt, blocks))
     n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
-    out = Guarded(n_groups * n_blocks * 16 * fmt.n_bytes, np.uint8)
+    out = Guarded(n_groups * n_blocks * 16 * fmt.packed_bytes, np.uint8)
     fields = fields_of(fmt)
     run(
         pack.pack, n_threads, out, source=source.address, packed=out.address, fields=fields.address,
-        n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.n_bytes,
+        n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.packed_bytes,
     )  # fmt: skip
     return out
+
+
+def as_packed(fmt: Format, blocks: Any) -> Any:
+    """Relay blocks where that is due. Shapes: [n_rows, n_blocks, bytes]."""
+    if not fmt.relay:
+        return blocks
+    return fmt.relay(blocks.reshape(-1, fmt.n_bytes)).reshape(*blocks.shape[:2], -1)
 
 
 def fields_of(fmt: Format) -> Guarded:

@@ -3,8 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from blocks import decoded, random_blocks
-from calls import has_integers, linear, pack_matrix, quantize_rows
+from blocks import decoded, random_blocks, whole_blocks, with_ordinary_scales
+from calls import as_packed, has_integers, linear, pack_matrix, quantize_rows
 from guarded import Guarded
 
 from ggjit.formats import all_formats
@@ -24,7 +24,7 @@ class Product:
 
     def __init__(self, fmt, bits, rng, n_tokens, n_rows, n_columns):
         self.fmt, self.n_rows = fmt, n_rows
-        n_columns = -(-n_columns // fmt.n_columns) * fmt.n_columns
+        n_columns = whole_blocks(fmt, n_columns)
         self.blocks = random_blocks(fmt, rng, n_rows, n_columns)
         self.weights = decoded(fmt, self.blocks)
         self.packed = pack_matrix(fmt, self.blocks, n_rows)
@@ -85,7 +85,7 @@ def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt
 def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
     product = Product(fmt, bits, rng, n_tokens, 53, 96)
     packed = product.run()
-    product.packed = Guarded.of(product.blocks)
+    product.packed = Guarded.of(as_packed(fmt, product.blocks))
     np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), packed)
 
 
@@ -110,9 +110,8 @@ def test_extreme_quants_do_not_saturate(rng, fmt, bits):
     """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):
         product = Product(fmt, bits, rng, 3, 16, 64)
-        blocks = product.blocks
-        for f in (f for f in fmt.lanes.fields if f.size == 4):
-            blocks[..., f.offset : f.offset + 4 * f.count] = byte
+        shape = 16, whole_blocks(fmt, 64) // fmt.n_columns, fmt.n_bytes
+        blocks = with_ordinary_scales(fmt, np.full(shape, byte, np.uint8), rng)
         product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)
         product.integers = quantize_rows(np.sign(product.x), wide=bits == 16)
         product.exact_x = product.integers.values()

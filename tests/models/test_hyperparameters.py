@@ -1,13 +1,11 @@
 """Files that make no sense: one sentence that names the file and what is wrong."""
 
-import gguf
 import numpy as np
 import pytest
 import tiny_llama
 from tiny_llama import graph_of, shapes, weights, write
 
 from ggjit.graph import Attention, RMSNorm, Rope
-from ggjit.loading import check_types
 
 EPS = "attention__layer_norm_rms_epsilon"
 
@@ -229,10 +227,3 @@ def test_bad_frequency_factors(refused, tensors, factors):
 @pytest.mark.parametrize("name", ["blk.0.attn_q_norm.weight", "blk.1.attn_norm.bias", "extra"])
 def test_a_tensor_that_nothing_asks_for(refused, tensors, name):
     assert name in refused({**tensors, name: np.ones(64, np.float32)})
-
-
-def test_an_unsupported_type_is_refused_before_anything_is_packed(tmp_path, tensors):
-    path = write(tmp_path / "mixed.gguf", tensors, kind=gguf.GGMLQuantizationType.Q5_1)
-    _, graph = graph_of(path)
-    with pytest.raises(ValueError, match=r"mixed\.gguf.*token_embd\.weight.*Q5_1.*Q4_0"):
-        check_types(graph)

@@ -4,9 +4,7 @@ import numpy as np
 from compiled import compiled, results
 
 from ggjit.simd.ops import (
-    bit_and,
-    bit_or,
-    byte_bits,
+    bit_field,
     high_nibbles,
     load,
     low_nibbles,
@@ -22,27 +20,22 @@ BYTES = tile(u8x64, 2)
 
 
 @compiled
-def logic(x: int, y: int, out: int, thread: int, n_threads: int) -> None:
-    store(out, bit_and(load(i32x16, x), load(i32x16, y)))
-    store(out + 64, bit_or(load(u8x64, x), load(u8x64, y)))
-    store(out + 128, bit_or(load(BYTES, x), load(u8x64, y)))
-    store(out + 256, low_nibbles(load(BYTES, x)))
-    store(out + 384, high_nibbles(load(BYTES, x)))
+def nibbles(x: int, out: int, thread: int, n_threads: int) -> None:
+    store(out, low_nibbles(load(BYTES, x)))
+    store(out + 128, high_nibbles(load(BYTES, x)))
 
 
-def test_logic(rng):
-    x, y = rng.integers(0, 256, (2, 128), np.uint8)
-    got = results(logic, 512, np.uint8, x=x, y=y)
-    np.testing.assert_array_equal(got[:64], x[:64] & y[:64])
-    np.testing.assert_array_equal(got[64:256], np.concatenate([x[:64], x]) | np.tile(y[:64], 3))
-    np.testing.assert_array_equal(got[256:], np.concatenate([x & 15, x >> 4]))
+def test_nibbles(rng):
+    x = rng.integers(0, 256, 128, np.uint8)
+    got = results(nibbles, 256, np.uint8, x=x)
+    np.testing.assert_array_equal(got, np.concatenate([x & 15, x >> 4]))
 
 
 @compiled
 def fields_of_bytes(x: int, n: int, out: int, thread: int, n_threads: int) -> None:
     for low in range(8):
-        store(out + 128 * low, byte_bits(load(BYTES, x), low, n))
-    store(out + 1024, byte_bits(load(BYTES, x), 3, 2))
+        store(out + 128 * low, bit_field(load(BYTES, x), low, n))
+    store(out + 1024, bit_field(load(BYTES, x), 3, 2))
 
 
 def test_bits_of_bytes(rng):
@@ -55,15 +48,34 @@ def test_bits_of_bytes(rng):
 
 
 @compiled
+def fields_of_words(x: int, n: int, out: int, thread: int, n_threads: int) -> None:
+    for low in range(32):
+        store(out + 64 * low, bit_field(load(i32x16, x), low, n))
+    store(out + 2048, bit_field(load(i32x16, x), 26, 6))
+
+
+def test_bits_of_words(rng):
+    x = rng.integers(0, 1 << 32, 16, np.uint32)
+    for n in (1, 4, 17):
+        got = results(fields_of_words, (33, 16), np.uint32, x=x, n=n)
+        for low in range(33 - n):
+            np.testing.assert_array_equal(got[low], (x >> low) & ((1 << n) - 1))
+        np.testing.assert_array_equal(got[32], x >> 26)
+
+
+@compiled
 def bits_above(x: int, y: int, n: int, out: int, thread: int, n_threads: int) -> None:
     store(out, put_above(load(BYTES, x), load(BYTES, y), 4))
     store(out + 128, put_above(load(u8x64, x), load(u8x64, y), n))
+    store(out + 192, put_above(bit_field(load(i32x16, x), 0, 4), load(i32x16, y), 4))
 
 
 def test_bits_are_put_above(rng):
     x, y = rng.integers(0, 16, (2, 128), np.uint8)
-    got = results(bits_above, 192, np.uint8, x=x, y=y, n=4)
-    np.testing.assert_array_equal(got, np.concatenate([x | y << 4, (x | y << 4)[:64]]))
+    got = results(bits_above, 256, np.uint8, x=x, y=y, n=4)
+    np.testing.assert_array_equal(got[:192], np.concatenate([x | y << 4, (x | y << 4)[:64]]))
+    words = x.view(np.uint32)[:16] & 15 | y.view(np.uint32)[:16] << 4
+    np.testing.assert_array_equal(got[192:].view(np.uint32), words)
 
 
 @compiled

@@ -31,11 +31,13 @@ def strides(x: int, out: int, thread: int, n_threads: int) -> None:
     store(out + 768, join(load(TWO, x), load(TWO, x + 128)))
     store(out + 1024, splat(f32x16, load(float32, x + 8)))
     store(out + 1088, zeros(TWO))
+    store(out + 1216, splat(f32x16, -0.5))
+    store(out + 1280, splat(i32x16, -7))
 
 
 def test_strides(rng):
     x = rng.normal(size=100).astype(np.float32)
-    got = results(strides, (1216,), np.uint8, x=x).view(np.float32)
+    got = results(strides, (1344,), np.uint8, x=x).view(np.float32)
     rows = [x[1 + 20 * i : 17 + 20 * i] for i in range(3)]
     np.testing.assert_array_equal(got[:48].reshape(3, 16), rows)
     np.testing.assert_array_equal(
@@ -46,7 +48,9 @@ def test_strides(rng):
     assert np.all(np.isnan(spread[:2, 16:]))
     np.testing.assert_array_equal(got[192:256], x[:64])
     assert np.all(got[256:272] == x[2])
-    assert np.all(got[272:] == 0)
+    assert np.all(got[272:304] == 0)
+    assert np.all(got[304:320] == -0.5)
+    assert np.all(got[320:].view(np.int32) == -7)
 
 
 @compiled

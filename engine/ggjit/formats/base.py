@@ -2,7 +2,8 @@
 
 Lanes are groups of 16 rows, block by block: where GGML stores one row's block (scale, quants),
 a packed block holds the same item of 16 rows side by side, so that one vector instruction works
-on 16 rows and no sum ever crosses a vector. Packing moves whole items and loses nothing.
+on 16 rows and no sum ever crosses a vector. Packing moves whole items and loses nothing. Types
+that cannot be computed with as they are have their blocks relaid before.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import gguf
 import numpy as np
 import numpy.typing as npt
+
+from ..gguf import GGMLType
 
 N_ROWS = 16  # rows of a group
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Records = npt.NDArray[Any]  # GGML blocks [n], their items by name
 
 
 @dataclass(frozen=True)
 class Field:
-    """`count` items of `size` bytes at `offset` of a GGML block; `flip` is xored into each."""
+    """`count` items of `size` bytes at `offset` of a row's block; `flip` is xored into each."""
 
     offset: int
     size: int  # 1, 2 or 4
@@ -68,13 +71,25 @@ class FloatLanes:
 Lanes = IntLanes | FloatLanes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Format:
-    """A GGML tensor type. `decode` takes blocks [..., block bytes] to float32 [..., n_columns]."""
+    """A GGML tensor type.
 
-    type: gguf.GGMLQuantizationType
-    decode: Callable[[Bytes], Floats]
+    `block` names the items of a GGML block. `decoder` returns its values, in the order of columns;
+    `relayer`, for types that are not packed as they are, the bytes [n, packed_bytes] that `lanes`
+    describes. `scales` returns what has to be finite where that is not simply every float item.
+    """
+
+    type: GGMLType
+    block: np.dtype[Any]
+    decoder: Callable[[Records], Floats]
     lanes: Lanes
+    relayer: Callable[[Records], Bytes] | None = None
+    scales: Callable[[Records], Floats] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.block.itemsize == self.n_bytes, self.name
+        assert self.relayer or self.packed_bytes == self.n_bytes, self.name
 
     @property
     def name(self) -> str:
@@ -83,19 +98,57 @@ class Format:
     @property
     def n_columns(self) -> int:
         """Columns of a block."""
-        return gguf.GGML_QUANT_SIZES[self.type][0]
+        return self.type.n_columns
 
     @property
     def n_bytes(self) -> int:
         """Bytes of a block in the file."""
-        return gguf.GGML_QUANT_SIZES[self.type][1]
+        return self.type.n_bytes
 
     @property
     def packed_bytes(self) -> int:
         """Bytes of a row's part of a packed block."""
-        return self.n_bytes
+        return sum(f.size * f.count for f in self.lanes.fields)
+
+    def records(self, blocks: Bytes) -> Records:
+        """Return blocks with their items by name. Shapes: [..., n_bytes] to [n]."""
+        return np.ascontiguousarray(blocks).reshape(-1).view(self.block)
+
+    def decode(self, blocks: Bytes) -> Floats:
+        """Decode blocks. Shapes: [..., n_bytes] to [..., n_columns]."""
+        values = self.decoder(self.records(blocks))
+        return values.reshape(*blocks.shape[:-1], self.n_columns)
 
     def decode_rows(self, data: Bytes, n_columns: int) -> Floats:
         """Decode whole rows. Shapes: returns [n_rows, n_columns]."""
         blocks = data.reshape(-1, n_columns // self.n_columns, self.n_bytes)
         return self.decode(blocks).reshape(len(blocks), n_columns)
+
+    @property
+    def relay(self) -> Callable[[Bytes], Bytes] | None:
+        """The function from blocks [n, n_bytes] to [n, packed_bytes]; None if they stay."""
+        relayer = self.relayer
+        return None if relayer is None else lambda blocks: relayer(self.records(blocks))
+
+    def finite(self, blocks: Bytes) -> bool:
+        """Tell whether no scale or float of the blocks is NaN or infinite."""
+        records = self.records(blocks)
+        if self.scales:
+            return all_finite(self.scales(records))
+        items = [records[name] for name in self.block.names] if self.block.names else [records]
+        return all(all_finite(item) for item in items if item.dtype.kind == "f")
+
+
+def item(block: np.dtype[Any], name: str, size: int | None = None, flip: int = 0) -> Field:
+    """Return the field of an item of a block, moved as a whole or in pieces of `size` bytes."""
+    assert block.fields
+    kind, offset = block.fields[name][:2]
+    size = size or kind.itemsize
+    return Field(offset, size, kind.itemsize // size, flip)
+
+
+def all_finite(x: npt.NDArray[Any]) -> bool:
+    """Tell whether no float is NaN or infinite, that is, has an exponent of ones."""
+    exponent = {2: 0x7C00, 4: 0x7F800000, 8: 0x7FF << 52}[x.itemsize]
+    bits = x.view(f"u{x.itemsize}")
+    return not np.any(bits & bits.dtype.type(exponent) == exponent)

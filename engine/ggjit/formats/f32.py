@@ -1,16 +1,16 @@
 """F32: plain float32."""
 
-import gguf
 import numpy as np
 
+from ..gguf import GGMLType
 from ..jit import device
 from ..simd.ops import load
 from ..simd.types import f32x16
-from .base import Bytes, Field, FloatLanes, Floats, Format
+from .base import Field, FloatLanes, Floats, Format, Records
 
 
-def decode(blocks: Bytes) -> Floats:
-    return np.ascontiguousarray(blocks).view(np.float32)
+def decode(b: Records) -> Floats:
+    return b
 
 
 @device
@@ -18,4 +18,5 @@ def values(p):  # type: ignore[no-untyped-def]
     return load(f32x16, p)
 
 
-FORMAT = Format(gguf.GGMLQuantizationType.F32, decode, FloatLanes((Field(0, 4, 1),), values))
+LANES = FloatLanes((Field(0, 4, 1),), values)
+FORMAT = Format(GGMLType.F32, np.dtype("<f4"), decode, LANES)

@@ -3,33 +3,27 @@
 A byte holds column j in its low and column j + 16 in its high half (ggml-quants.c).
 """
 
-import gguf
 import numpy as np
 
+from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import high_nibbles, join, load, low_nibbles, to_f32
-from ..simd.types import f16x16, tile, u8x64
-from .base import Bytes, Field, Floats, Format, IntLanes
+from .base import Floats, Format, IntLanes, Records, item
+from .decoding import f32, planes
+from .lanes import front_scale, nibbles
 
-_BYTES = tile(u8x64, 4)
-
-
-def decode(blocks: Bytes) -> Floats:
-    d = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float32)
-    q = blocks[..., 2:]
-    return d * (np.concatenate([q & 15, q >> 4], axis=-1).astype(np.float32) - np.float32(8))
+BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", 16)])
 
 
-@device
-def scale(p, k):  # type: ignore[no-untyped-def]
-    return to_f32(load(f16x16, p))
+def decode(b: Records) -> Floats:
+    q = planes(b["qs"], 4).reshape(-1, 32)
+    return f32(b["d"])[:, None] * (f32(q) - 8)
 
 
 @device
 def quants(p, j):  # type: ignore[no-untyped-def]
-    pairs = load(_BYTES, p + 32)
-    return join(low_nibbles(pairs), high_nibbles(pairs))
+    return nibbles(p + 32)
 
 
-LANES = IntLanes((Field(0, 2, 1), Field(2, 4, 4)), quants, scale, shift=3, n_bits=4)
-FORMAT = Format(gguf.GGMLQuantizationType.Q4_0, decode, LANES)
+FIELDS = (item(BLOCK, "d"), item(BLOCK, "qs", 4))
+LANES = IntLanes(FIELDS, quants, front_scale, shift=3, n_bits=4)
+FORMAT = Format(GGMLType.Q4_0, BLOCK, decode, LANES)

@@ -3,31 +3,29 @@
 Packed quants have their sign bit flipped: the int8 dot wants one side unsigned.
 """
 
-import gguf
 import numpy as np
 
+from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import load, to_f32
-from ..simd.types import f16x16, tile, u8x64
-from .base import Bytes, Field, Floats, Format, IntLanes
+from ..simd.ops import load
+from ..simd.types import tile, u8x64
+from .base import Floats, Format, IntLanes, Records, item
+from .decoding import f32
+from .lanes import front_scale
 
-_BYTES = tile(u8x64, 8)
+BLOCK = np.dtype([("d", "<f2"), ("qs", "i1", 32)])
+SIGNS = 0x80808080
+_EIGHT = tile(u8x64, 8)
 
 
-def decode(blocks: Bytes) -> Floats:
-    d = np.ascontiguousarray(blocks[..., :2]).view(np.float16).astype(np.float32)
-    return d * blocks[..., 2:].view(np.int8).astype(np.float32)
-
-
-@device
-def scale(p, k):  # type: ignore[no-untyped-def]
-    return to_f32(load(f16x16, p))
+def decode(b: Records) -> Floats:
+    return f32(b["d"])[:, None] * f32(b["qs"])
 
 
 @device
 def quants(p, j):  # type: ignore[no-untyped-def]
-    return load(_BYTES, p + 32)
+    return load(_EIGHT, p + 32)
 
 
-LANES = IntLanes((Field(0, 2, 1), Field(2, 4, 8, flip=0x80808080)), quants, scale, shift=7)
-FORMAT = Format(gguf.GGMLQuantizationType.Q8_0, decode, LANES)
+LANES = IntLanes((item(BLOCK, "d"), item(BLOCK, "qs", 4, flip=SIGNS)), quants, front_scale, shift=7)
+FORMAT = Format(GGMLType.Q8_0, BLOCK, decode, LANES)

@@ -32,7 +32,7 @@ def linear_float(fmt: Format, mapped: bool = False) -> Kernel:
     assert isinstance(fmt.lanes, FloatLanes)
     wide = n_tile()
     rows = rows_of(fmt, mapped)
-    many, one = tile_of(fmt.lanes, fmt.n_bytes, wide), tile_of(fmt.lanes, fmt.n_bytes, 1)
+    many, one = tile_of(fmt.lanes, fmt.packed_bytes, wide), tile_of(fmt.lanes, fmt.packed_bytes, 1)
 
     def linear(
         weights: int, x: int, x_stride: int, bias: int, residual: int, out: int, count: int,

@@ -24,7 +24,10 @@ def zeros(b: Builder, kinds: Any, _: Value) -> Value:
 
 @op(lambda kind, scalar: kind)
 def splat(b: Builder, kinds: Any, _: Value, scalar: Value) -> Value:
-    """Fill a vector with one scalar."""
+    """Fill a vector with one scalar, made as narrow as the elements."""
+    to = kinds[0].ll.element
+    if scalar.type != to:
+        scalar = (b.trunc if isinstance(to, ir.IntType) else b.fptrunc)(scalar, to)
     return splatted(b, kinds[0], scalar)
 
 

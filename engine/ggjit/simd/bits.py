@@ -9,22 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from .emit import Builder, Value, call, constant, each, op, splatted, tiled, widest
-from .types import I8, I16, I32, Vec, i32x16, tile, u8x64
+from .emit import Builder, Value, call, constant, each, op, splatted, tiled
+from .types import I32, I64, Vec, i32x16, tile, u8x64
 
 _PAIRS = Vec("i16", 32)
-
-
-@op(lambda x, y: widest(x, y))
-def bit_and(b: Builder, kinds: Any, x: Value, y: Value) -> Value:
-    """Return the bits that are set in both."""
-    return each(b, kinds, [x, y], b.and_)
-
-
-@op(lambda x, y: widest(x, y))
-def bit_or(b: Builder, kinds: Any, x: Value, y: Value) -> Value:
-    """Return the bits that are set in either."""
-    return each(b, kinds, [x, y], b.or_)
 
 
 @op(lambda value: value)
@@ -36,24 +24,24 @@ def low_nibbles(b: Builder, kinds: Any, value: Value) -> Value:
 @op(lambda value: value)
 def high_nibbles(b: Builder, kinds: Any, value: Value) -> Value:
     """Return the high four bits of every byte."""
-    by, mask = constant(_PAIRS, 4), constant(u8x64, 15)
-    return each(b, kinds, [value], lambda v: b.and_(_shifted(b, b.lshr, v, by), mask))
+    mask = constant(u8x64, 15)
+    return each(b, kinds, [value], lambda v: b.and_(_shifted(b, b.lshr, v, I64(4)), mask))
 
 
 @op(lambda value, low, n: value)
-def byte_bits(b: Builder, kinds: Any, value: Value, low: Value, n: Value) -> Value:
-    """Return `n` bits of every byte, from bit `low` up."""
-    by = splatted(b, _PAIRS, b.trunc(low, I16))
-    one = I8(1)
-    mask = splatted(b, u8x64, b.sub(b.shl(one, b.trunc(n, I8)), one))
-    return each(b, kinds[:1], [value], lambda v: b.and_(_shifted(b, b.lshr, v, by), mask))
+def bit_field(b: Builder, kinds: Any, value: Value, low: Value, n: Value) -> Value:
+    """Return `n` bits of every byte or int32, from bit `low` up."""
+    vec = getattr(kinds[0], "vec", kinds[0])
+    part = vec.ll.element
+    mask = b.sub(b.shl(part(1), b.trunc(n, part)), part(1))
+    every = splatted(b, vec, mask)
+    return each(b, kinds[:1], [value], lambda v: b.and_(_shifted(b, b.lshr, v, low), every))
 
 
 @op(lambda low, high, n: low)
 def put_above(b: Builder, kinds: Any, low: Value, high: Value, n: Value) -> Value:
-    """Put `high` above the low `n` bits of every byte, where there must be room."""
-    by = splatted(b, _PAIRS, b.trunc(n, I16))
-    return each(b, kinds[:2], [low, high], lambda v, h: b.or_(v, _shifted(b, b.shl, h, by)))
+    """Put `high` above the low `n` bits of every byte or int32, where there must be room."""
+    return each(b, kinds[:2], [low, high], lambda v, h: b.or_(v, _shifted(b, b.shl, h, n)))
 
 
 @op(lambda words: tile(u8x64, 8))
@@ -72,5 +60,7 @@ def spread_bits(b: Builder, kinds: Any, words: Value) -> Value:
     return tiled(b, tile(u8x64, 8), made)
 
 
-def _shifted(b: Builder, shift: Any, v: Value, by: Value) -> Value:
-    return b.bitcast(shift(b.bitcast(v, _PAIRS.ll), by), u8x64.ll)
+def _shifted(b: Builder, shift: Any, v: Value, n: Value) -> Value:
+    vec = i32x16 if v.type == i32x16.ll else _PAIRS
+    by = splatted(b, vec, b.trunc(n, vec.ll.element))
+    return b.bitcast(shift(b.bitcast(v, vec.ll), by), v.type)

@@ -25,9 +25,7 @@ from .arithmetic import (
     zeros,
 )
 from .bits import (
-    bit_and,
-    bit_or,
-    byte_bits,
+    bit_field,
     high_nibbles,
     low_nibbles,
     put_above,
@@ -48,12 +46,10 @@ from .memory import (
 __all__ = [
     "absolute",
     "add",
-    "bit_and",
-    "bit_or",
+    "bit_field",
     "bits",
     "by_group",
     "by_token",
-    "byte_bits",
     "div",
     "dot_grid",
     "first_half",

@@ -95,24 +95,23 @@ class PackedWeights:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
         fmt, packed = find(tensor), self._packed[tensor.name]
         n_blocks = tensor.shape[1] // fmt.n_columns
-        group_bytes = N_ROWS * n_blocks * fmt.n_bytes
-        packed_group = N_ROWS * n_blocks * fmt.packed_bytes
-        source = tensor.data.reshape(-1).view(np.uint8)
-        step = max(1, SLICE // group_bytes)
-        for g in range(0, -(-len(source) // group_bytes), step):
-            piece = source[g * group_bytes : (g + step) * group_bytes]
-            self._pack_slice(piece, packed[g * packed_group :], fmt, n_blocks)
-            drop_pages(piece)
+        source = tensor.data.reshape(-1, fmt.n_bytes)
+        step = max(1, SLICE // (N_ROWS * n_blocks * fmt.n_bytes)) * N_ROWS * n_blocks
+        for start in range(0, len(source), step):
+            blocks = source[start : start + step]
+            self._pack_slice(blocks, packed[start * fmt.packed_bytes :], fmt, n_blocks)
+            drop_pages(blocks)
         drop_pages(source)
 
     def _pack_slice(
-        self, source: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
+        self, blocks: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
     ) -> None:
+        source = fmt.relay(blocks) if fmt.relay else blocks
         fields = self._fields_of(fmt)
         operands = {
             "source": address(source), "packed": address(packed), "fields": address(fields),
-            "n_fields": len(fields), "n_rows": len(source) // (n_blocks * fmt.n_bytes),
-            "n_blocks": n_blocks, "block_bytes": fmt.n_bytes,
+            "n_fields": len(fields), "n_rows": len(source) // n_blocks,
+            "n_blocks": n_blocks, "block_bytes": fmt.packed_bytes,
         }  # fmt: skip
         n = self._n_threads
         run_parallel([Call(pack, i, n, **operands) for i in range(n)])

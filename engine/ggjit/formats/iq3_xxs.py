@@ -1,0 +1,26 @@
+"""IQ3_XXS: four columns are one of 256 vectors with signs; value = d * (2s + 1) / 4 * v.
+
+32 columns have a word of four times seven bits of signs and a scale of four bits.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..gguf import GGMLType
+from .base import Records
+from .grids import grid, signs_of
+from .relaid import as_codes
+
+BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", (8, 8)), ("signs", "<u4", 8)])
+SIZES = (4, 12, 20, 28, 36, 44, 52, 62)
+TABLE = tuple(sign * size for sign in (-1, 1) for size in SIZES)
+GRID = grid("IQ3_XXS")
+
+
+def parts(b: Records) -> Any:
+    vectors = GRID[b["qs"]].reshape(-1, 8, 4, 8)
+    return b["d"], 2 * (b["signs"] >> 28) + 1, vectors * signs_of(b["signs"])
+
+
+FORMAT = as_codes(GGMLType.IQ3_XXS, BLOCK, parts, TABLE, unit=1 / 4, span=32)

@@ -1,0 +1,22 @@
+"""TQ2_0: 256 columns of two bits share a float16 scale; value = d * (q - 1).
+
+Each 32 bytes hold four runs of 32 columns (ggml-quants.c).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..gguf import GGMLType
+from .base import Records
+from .decoding import planes
+from .relaid import as_nibbles
+
+BLOCK = np.dtype([("qs", "u1", (2, 32)), ("d", "<f2")])
+
+
+def integers(b: Records) -> Any:
+    return planes(b["qs"], 2).astype(np.int8) - np.int8(1)
+
+
+FORMAT = as_nibbles(GGMLType.TQ2_0, BLOCK, integers)
