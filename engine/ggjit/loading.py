@@ -74,7 +74,7 @@ def _executor(
         raise ValueError(f"activations is {activations}, expected 8 or 16")
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
-        from .backends.cpu.threads import check_threads
+        from .backends.cpu.cores import check_threads
 
         check_threads(threads)
         return CPUExecutor(graph, n_context, threads, progress, activations)

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from ggjit.backends.cpu import threads
-from ggjit.backends.cpu.threads import default_threads
+from ggjit.backends.cpu import cores
+from ggjit.backends.cpu.cores import default_threads, fast, parse_cpus
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
 
@@ -16,14 +16,15 @@ def machine(monkeypatch, tmp_path):
 
     def machine(cpus, limits=()):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cpus))
-        monkeypatch.setattr(threads, "_core_of", lambda cpu: str(cpu // 2))
+        monkeypatch.setattr(cores, "fast", lambda cpus: cpus)
+        monkeypatch.setattr(cores, "core_of", lambda cpu: str(cpu // 2))
         folders = []
         for i, limit in enumerate(limits):
             folders.append(tmp_path / str(i))
             folders[-1].mkdir()
             if limit is not None:
                 (folders[-1] / "cpu.max").write_text(limit)
-        monkeypatch.setattr(threads, "_cgroups", lambda: folders)
+        monkeypatch.setattr(cores, "cgroups", lambda: folders)
         return default_threads()
 
     return machine
@@ -59,10 +60,37 @@ def test_here():
     assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
 
 
-def test_a_machine_that_says_nothing_of_cores(monkeypatch):
-    monkeypatch.setattr(threads, "Path", lambda *_: type("Gone", (), {"read_text": _missing})())
-    assert threads._core_of(3) == "3"
+def test_quotas_of_the_first_version_of_control_groups(monkeypatch, tmp_path):
+    (tmp_path / "cpu.cfs_quota_us").write_text("250000\n")
+    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
+    assert cores.granted(tmp_path) == 2
+    (tmp_path / "cpu.cfs_quota_us").write_text("-1\n")
+    assert cores.granted(tmp_path) == cores.UNLIMITED
 
 
-def _missing(self):
-    raise FileNotFoundError
+def test_efficiency_cores_are_left_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(cores, "PERFORMANCE_CPUS", tmp_path / "cpus")
+    (tmp_path / "cpus").write_text("0-3,8\n")
+    assert fast({1, 2, 8, 9, 10}) == {1, 2, 8}
+    assert fast({9, 10}) == {9, 10}
+
+
+def test_slow_cores_by_capacity(monkeypatch, tmp_path):
+    monkeypatch.setattr(cores, "CPUS", tmp_path)
+    for cpu, capacity in enumerate([400, 400, 1024, 980]):
+        (tmp_path / f"cpu{cpu}").mkdir()
+        (tmp_path / f"cpu{cpu}" / "cpu_capacity").write_text(f"{capacity}\n")
+    assert fast({0, 1, 2, 3}) == {2, 3}
+    assert fast({0, 1}) == {0, 1}
+
+
+@pytest.mark.parametrize(("text", "cpus"), [("", set()), ("0-2,5", {0, 1, 2, 5}), ("7", {7})])
+def test_lists_of_cpus(text, cpus):
+    assert parse_cpus(text) == cpus
+
+
+def test_a_machine_that_says_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(cores, "CPUS", tmp_path)
+    monkeypatch.setattr(cores, "PERFORMANCE_CPUS", tmp_path / "none")
+    assert cores.core_of(3) == "3"
+    assert fast({0, 3}) == {0, 3}

@@ -16,11 +16,12 @@ from ...kernels.cache_formats import FORMATS as CACHE_FORMATS
 from .. import Float32, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
+from .cores import default_threads
 from .fuse import fuse_residuals
 from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
-from .threads import Team, default_threads
+from .threads import Team
 from .weights import PackedWeights, matrices_of
 
 N_TOKENS = 512  # tokens of one run of the tape

@@ -14,8 +14,9 @@ import numpy as np
 from ...jit import Kernel, compile_kernels
 from ...kernels import peaks
 from ...simd import target
+from .cores import default_threads
 from .memory import Arena, address, aligned
-from .threads import Team, default_threads
+from .threads import Team
 
 PASS_S = 0.12  # how long passes of one loop are repeated: longer than a scheduler's time slices
 # Ways to read: runs side by side, and how many bytes before a line is read it is asked for. Which

@@ -1,4 +1,4 @@
-"""How many threads, and a team of them that runs a tape."""
+"""A team of threads that runs a tape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import ctypes
 import os
 import threading
 import weakref
-from pathlib import Path
 
 import numpy as np
 
@@ -15,64 +14,6 @@ from ...jit import Kernel, compile_kernels
 from ...kernels import tape as tape_kernels
 from ...kernels.tape import JOB, LED, LINE, WORKERS
 from .memory import address, aligned
-
-UNLIMITED = 1 << 20  # CPUs
-
-
-def check_threads(n: int | None) -> None:
-    """Raise ValueError for a number not meant so: barriers crawl when threads take turns."""
-    most = 2 * len(allowed_cpus())
-    if n is not None and not 1 <= n <= most:
-        text = f"expected between 1 and {most}, twice the CPUs that this process may use"
-        raise ValueError(f"threads is {n}, {text}")
-
-
-def allowed_cpus() -> set[int]:
-    """Return the logical CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
-def default_threads() -> int:
-    """Return the physical cores this process may use: affinity and cgroup quota respected."""
-    cores = {_core_of(cpu) for cpu in allowed_cpus()}
-    return max(1, min(len(cores), _quota()))
-
-
-def _core_of(cpu: int) -> str:
-    """Name a CPU's physical core by the CPUs that share it."""
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return str(cpu)
-
-
-def _quota() -> int:
-    """Return the CPUs that the control groups grant, rounded down but at least 1."""
-    return min((_granted(folder) for folder in _cgroups()), default=UNLIMITED)
-
-
-def _granted(folder: Path) -> int:
-    """Return the CPUs that one control group grants."""
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-        return UNLIMITED if quota == "max" else max(1, int(quota) // int(period))
-    except (OSError, ValueError):
-        return UNLIMITED
-
-
-def _cgroups() -> list[Path]:
-    """Return the process's version-2 control groups, innermost first."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
-    inner = root / own
-    return [inner, *(p for p in inner.parents if p == root or root in p.parents)]
 
 
 class Team:
