@@ -74,14 +74,21 @@ class FakeTemplate:
 class FakeState:
     ids: list[int] = field(default_factory=list)
     n_prompt: int = 0
+    window_start: int = 0  # it cannot be cut to fewer tokens, but to none
 
     @property
     def n_past(self) -> int:
         return len(self.ids)
 
-    def truncate(self, n: int) -> None:
+    def truncate(self, n: int) -> int:
         assert n <= len(self.ids)
-        del self.ids[n:]
+        del self.ids[n if n >= self.window_start else 0 :]
+        return len(self.ids)
+
+    def fork(self, n: int | None = None) -> FakeState:
+        made = FakeState(self.ids.copy(), self.n_prompt)
+        made.truncate(self.n_past if n is None else n)
+        return made
 
 
 def scripted(reply: str) -> Callable[[FakeState], int]:
@@ -109,6 +116,7 @@ class FakeExecutor:
     def __init__(self, next_id: Callable[[FakeState], int], n_context: int = 1000) -> None:
         self.n_vocab, self.n_context, self.n_threads = N_VOCAB, n_context, 1
         self.runs: list[int] = []
+        self.batches: list[list[int]] = []
         self.fail: BaseException | None = None
         self._next_id = next_id
 
@@ -129,7 +137,13 @@ class FakeExecutor:
                 raise self.fail
             rows.append(-np.arange(N_VOCAB, dtype=np.float32) / N_VOCAB)
             rows[-1][self._next_id(state)] = 10
-        return np.stack(rows if logits == "all" else rows[-1:])
+        n = {"all": len(rows), "last": 1, "none": 0}[logits]
+        return np.array(rows, np.float32)[len(rows) - n :]
+
+    def run_batch(self, parts: Any) -> Any:
+        self.batches.append([len(ids) for _, ids, _ in parts])
+        assert len({id(state) for state, _, _ in parts}) == len(parts)
+        return [self.run(*part) for part in parts]
 
 
 @dataclass

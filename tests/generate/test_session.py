@@ -64,6 +64,27 @@ def test_a_full_context_changes_nothing(executor):
         session.resume(ids_of("b" * 21))
 
 
+def test_a_state_that_cannot_go_back_is_computed_again(executor):
+    session = Session(executor)
+    session.feed(ids_of("abcdef"))
+    session._state.window_start = 5
+    session.truncate(3)
+    assert session.ids == ids_of("abc")
+    np.testing.assert_array_equal(session.feed(ids_of("xy")), from_empty(ids_of("abcxy")))
+    assert executor.runs == [6, 5]
+    assert session.n_run == 11
+
+
+def test_a_fork_goes_its_own_way(executor):
+    session = Session(executor)
+    session.feed(ids_of("abc"))
+    fork = session.fork()
+    np.testing.assert_array_equal(session.feed(ids_of("de")), from_empty(ids_of("abcde")))
+    np.testing.assert_array_equal(fork.feed(ids_of("xy")), from_empty(ids_of("abcxy")))
+    assert executor.runs == [3, 2, 2]
+    assert (session.ids, fork.ids) == (ids_of("abcde"), ids_of("abcxy"))
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("read error")])
 def test_an_interrupt_leaves_the_session_as_it_was(executor, error):
     session = Session(executor)

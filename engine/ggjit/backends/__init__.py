@@ -33,6 +33,9 @@ class State(Protocol):
         """
 
 
+BatchPart = tuple[State, npt.NDArray[np.int32], Logits]  # tokens to append to a sequence
+
+
 class Executor(Protocol):
     """A loaded model's forward pass."""
 
@@ -51,9 +54,7 @@ class Executor(Protocol):
         ValueError if there are no ids.
         """
 
-    def run_batch(
-        self, parts: Sequence[tuple[State, npt.NDArray[np.int32], Logits]]
-    ) -> list[Float32]:
+    def run_batch(self, parts: Sequence[BatchPart]) -> list[Float32]:
         """Append ids to several states side by side; the results are those of `run`, bit for bit.
 
         Raises: as `run`, and ValueError for a state that is in two parts, before anything is done.

@@ -5,19 +5,23 @@ nothing here knows how either works.
 """
 
 from ..backends import ContextFull
-from .generation import Generation, GenerationStats
+from .batch import BatchGeneration
+from .generation import Generation
 from .model import LoadStats, Model
 from .options import SamplingOptions
+from .reply import GenerationStats, Reply
 from .sampler import Sampler
 from .session import Session
 from .stopping import StopRules
 
 __all__ = [
+    "BatchGeneration",
     "ContextFull",
     "Generation",
     "GenerationStats",
     "LoadStats",
     "Model",
+    "Reply",
     "Sampler",
     "SamplingOptions",
     "Session",

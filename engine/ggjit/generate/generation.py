@@ -4,55 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..backends import ContextFull
 from .candidates import Float32
+from .reply import Reply
 from .sampler import Sampler
 from .session import Session
-from .stopping import StopRules, StopStrings
+from .stopping import StopRules
 
 if TYPE_CHECKING:
     from ..text import TokenStream
 
-Ending = Literal["end", "stop", "length", "context"]
 
+class Generation(Reply, Iterator[str]):
+    """Yields a reply's text in pieces as they are known.
 
-@dataclass
-class GenerationStats:
-    """Tokens and seconds of one reply; what the reader does between two pieces is not counted.
-
-    `n_prompt` tokens were computed, `n_reused` more were known from before.
-    `n_decoded` of the `n_generated` tokens were fed back, one at a time, in `decode_s`.
-    """
-
-    n_prompt: int = 0
-    n_reused: int = 0
-    prompt_s: float = 0.0
-    n_generated: int = 0
-    n_decoded: int = 0
-    decode_s: float = 0.0
-    n_past: int = 0
-    n_context: int = 0
-
-    @property
-    def prompt_per_s(self) -> float:
-        """Prompt tokens per second."""
-        return self.n_prompt / self.prompt_s if self.prompt_s else 0.0
-
-    @property
-    def decode_per_s(self) -> float:
-        """Generated tokens per second."""
-        return self.n_decoded / self.decode_s if self.decode_s else 0.0
-
-
-class Generation(Iterator[str]):
-    """Yields a reply's text in pieces as they are known; `ids`, `stats` and `ending` follow along.
-
-    `ending` is "end" (the model's end token), "stop" (a stop string), "length" (max_tokens) or
-    "context" (no room: ContextFull is raised after the text so far), and None while it runs.
+    Where there is no room for more, ContextFull is raised after the text so far.
     """
 
     def __init__(
@@ -66,16 +35,11 @@ class Generation(Iterator[str]):
     ) -> None:
         """Prepare the reply to `prompt`; nothing is computed before the first piece is asked for.
 
-        `stream` turns its ids into text, `lender` gives the session for as long as it runs.
-        `keep_last` runs the last token too, although nobody needs its logits, so that the session
-        holds the whole reply.
+        `lender` gives the session for as long as it runs. `keep_last` runs the last token too,
+        although nobody needs its logits, so that the session holds the whole reply.
         """
-        self.prompt, self.rules = prompt, rules
-        self.ids: list[int] = []
-        self.stats = GenerationStats()
-        self.ending: Ending | None = None
-        self._sampler, self._lender, self._keep_last = sampler, lender, keep_last
-        self._stream, self._stops = stream, StopStrings(rules.strings)
+        super().__init__(prompt, stream, sampler, rules)
+        self._lender, self._keep_last = lender, keep_last
         self._pieces = self._run()
 
     def __next__(self) -> str:
@@ -86,56 +50,32 @@ class Generation(Iterator[str]):
         self._pieces.close()
 
     def _run(self) -> Generator[str, None, None]:
-        if self.rules.max_tokens == 0:
-            self.ending = "length"
+        if self.ending:
             return
         with self._lender as session:
             logits = self._read_prompt(session)
             while not self.ending:
-                id = self._choose(logits)
-                if self.ending:  # an end token is not part of the text
-                    break
-                if text := self._stops.push(self._stream.push(id)):
+                if text := self.extend(logits):
                     yield text
-                self._check_limits()
-                if not self.ending or self._keep_last:
+                if not self.ending or (self._keep_last and self.ending != "end"):
                     try:
-                        logits = self._decode(session, id)
+                        logits = self._decode(session, self.ids[-1])
                     except ContextFull:
-                        self.ending = "context"
-                        yield from self._rest()
+                        if text := self.end("context"):
+                            yield text
                         raise
-            yield from self._rest()
 
     def _read_prompt(self, session: Session) -> Float32:
         stats, started = self.stats, perf_counter()
         stats.n_context = session.n_context
-        stats.n_reused = min(session.n_common(self.prompt), len(self.prompt) - 1)
+        before = session.n_run
         logits = session.resume(self.prompt)
-        stats.n_prompt = len(self.prompt) - stats.n_reused
+        stats.n_prompt = session.n_run - before
+        stats.n_reused = len(self.prompt) - stats.n_prompt
         stats.n_past = session.n_past
-        for id in self.prompt:
-            self._sampler.accept(id)
+        self.accept_prompt()
         stats.prompt_s = perf_counter() - started
         return logits
-
-    def _choose(self, logits: Float32) -> int:
-        started = perf_counter()
-        id = self._sampler.sample(logits)
-        if id in self.rules.ids:
-            self.ending = "end"
-        else:
-            self._sampler.accept(id)
-            self.ids.append(id)
-            self.stats.n_generated += 1
-        self.stats.decode_s += perf_counter() - started
-        return id
-
-    def _check_limits(self) -> None:
-        if self._stops.matched is not None:
-            self.ending = "stop"
-        elif len(self.ids) == self.rules.max_tokens:
-            self.ending = "length"
 
     def _decode(self, session: Session, id: int) -> Float32:
         started = perf_counter()
@@ -144,7 +84,3 @@ class Generation(Iterator[str]):
         self.stats.n_past = session.n_past
         self.stats.decode_s += perf_counter() - started
         return logits
-
-    def _rest(self) -> Iterator[str]:
-        if text := self._stops.push(self._stream.flush()) + self._stops.flush():
-            yield text

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..backends import Executor
+from ..backends import ContextFull, Executor
+from .batch import BatchGeneration
 from .candidates import Float32
 from .generation import Generation
 from .messages import Message, check_messages
 from .options import SamplingOptions
+from .reply import Reply
 from .sampler import Sampler
 from .session import Ids, Session, checked_ids
 from .stopping import StopRules
 
 if TYPE_CHECKING:
     from ..gguf import GGUFFile
-    from ..text import ChatTemplate, Tokenizer
+    from ..text import ChatTemplate, Tokenizer, TokenStream
 
 Prompt = str | Sequence[int] | npt.NDArray[np.integer]
 
@@ -122,13 +124,47 @@ class Model:
         Raises: ValueError at once; ContextFull after all the text that fits.
         """
         new = self._prompt_ids(prompt, session)
-        checked_ids(new, self.executor.n_vocab)
         held, lender = (session.ids, nullcontext(session)) if session else ([], self._lent())
-        strings = (stop,) if isinstance(stop, str) else tuple(stop)
-        rules = StopRules(max_tokens, strings, self.tokenizer.eog_ids)
+        rules = self._rules(max_tokens, stop)
         sampler = self._sampler(sampling, ignore_eos)
-        stream = self.tokenizer.stream(special=False, continues=True)
-        return Generation(held + new, stream, sampler, rules, lender, bool(session))
+        return Generation(held + new, self._stream(), sampler, rules, lender, bool(session))
+
+    def stream_batch(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] = (),
+        ignore_eos: bool = False,
+        n_together: int = 64,
+        **sampling: Any,
+    ) -> BatchGeneration:
+        """Yield (number of the prompt, text) as the replies to several prompts grow side by side.
+
+        Each reply is what `generate` makes of its prompt alone, seeds included. What prompts have
+        in common is computed and stored once; `n_together` of them run at a time, the others follow
+        as replies end.
+        Raises: ValueError, ContextFull for a prompt that is too long, both at once.
+        """
+        if isinstance(prompts, str):
+            raise ValueError("prompts must be a list of prompts, not one text")
+        if n_together < 1:
+            raise ValueError(f"n_together must be 1 or more, not {n_together}")
+        rules, replies = self._rules(max_tokens, stop), []
+        for prompt in prompts:
+            ids = self._prompt_ids(prompt, None)
+            if len(ids) > self.n_context:
+                raise ContextFull(0, len(ids), self.n_context)
+            sampler = self._sampler(sampling, ignore_eos)
+            replies.append(Reply(ids, self._stream(), sampler, rules))
+        return BatchGeneration(self.executor, replies, n_together)
+
+    def generate_batch(self, prompts: Sequence[Prompt], **options: Any) -> list[Reply]:
+        """Return the replies to several prompts, in their order; options as for `stream_batch`.
+
+        A reply's `text` is what `str` gives; `ids`, `ending` and `stats` are beside it.
+        """
+        return self.stream_batch(prompts, **options).finish()
 
     def chat(
         self,
@@ -178,10 +214,17 @@ class Model:
             self._idle[:] = [session]
 
     def _prompt_ids(self, prompt: Prompt, session: Session | None) -> list[int]:
-        if not isinstance(prompt, str):
-            return np.asarray(prompt).tolist()
-        starts = session is None or session.n_past == 0
-        return self.tokenizer.encode(prompt, bos=None if starts else False)
+        if isinstance(prompt, str):
+            starts = session is None or session.n_past == 0
+            prompt = self.tokenizer.encode(prompt, bos=None if starts else False)
+        return checked_ids(prompt, self.executor.n_vocab).tolist()
+
+    def _rules(self, max_tokens: int | None, stop: str | Sequence[str]) -> StopRules:
+        strings = (stop,) if isinstance(stop, str) else tuple(stop)
+        return StopRules(max_tokens, strings, self.tokenizer.eog_ids)
+
+    def _stream(self) -> TokenStream:
+        return self.tokenizer.stream(special=False, continues=True)
 
     def _sampler(self, sampling: Mapping[str, Any], ignore_eos: bool) -> Sampler:
         options = self.sampling.changed(sampling)

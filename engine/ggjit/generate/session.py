@@ -22,7 +22,8 @@ class Session:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._state = executor.new_state()
-        self._ids: list[int] = []
+        self._ids: list[int] = []  # the state may hold fewer, where a window let go of them
+        self.n_run = 0  # tokens computed so far
 
     def __repr__(self) -> str:
         return f"<ggjit.Session: {self.n_past} of {self.n_context} tokens>"
@@ -51,11 +52,13 @@ class Session:
         new = checked_ids(ids, self._executor.n_vocab)
         if self.n_past + len(new) > self.n_context:
             raise ContextFull(self.n_past, len(new), self.n_context)
+        missing = np.array(self._ids[self._state.n_past :], np.int32)
         try:
-            logits = self._executor.run(self._state, new, "last")
+            logits = self._executor.run(self._state, np.concatenate([missing, new]), "last")
         except BaseException:
-            self._state.truncate(self.n_past)
+            self._state.truncate(min(self._state.n_past, self.n_past))
             raise
+        self.n_run += len(missing) + len(new)
         self._ids.extend(new.tolist())
         return logits[0]
 
@@ -80,12 +83,19 @@ class Session:
     def truncate(self, n: int) -> None:
         """Forget all but the first `n` tokens."""
         if n < self.n_past:
-            self._state.truncate(n)
             del self._ids[n:]
+            if n < self._state.n_past:
+                self._state.truncate(n)
 
     def reset(self) -> None:
         """Forget everything."""
         self.truncate(0)
+
+    def fork(self) -> Session:
+        """Return another session that holds the same tokens, stored once until they part."""
+        made = Session(self._executor)
+        made._state, made._ids = self._state.fork(), self.ids
+        return made
 
 
 def checked_ids(ids: Ids, n_vocab: int) -> npt.NDArray[np.int32]:
