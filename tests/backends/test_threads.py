@@ -24,7 +24,7 @@ def machine(monkeypatch, tmp_path):
             folders[-1].mkdir()
             if limit is not None:
                 (folders[-1] / "cpu.max").write_text(limit)
-        monkeypatch.setattr(cores, "cgroups", lambda: folders)
+        monkeypatch.setattr(cores, "cgroups", lambda controller: folders)
         return default_threads()
 
     return machine

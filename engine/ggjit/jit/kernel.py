@@ -51,6 +51,5 @@ def kernel(function: Callable[..., None], name: str | None = None) -> Kernel:
 def device(function: Callable[..., Any]) -> Any:
     """Make a function that kernels call, always inlined."""
     target.current()  # Numba settles on a CPU with the first function it is given
-    return numba.njit(
-        error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )(function)
+    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # never called by Python
+    return numba.njit(error_model="numpy", forceinline=True, **options)(function)

@@ -42,10 +42,10 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
     span, x_step, run_scales = fmt.lanes.span, 64 if wide else 32, scale_bytes(fmt)
 
     @device
-    def product(
+    def product(  # type: ignore[no-untyped-def]
         quants, scales, group_step, scale_step, x, token_step, meta, meta_token, meta_step,
         bias, residual, out, out_group, stride, n_runs,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         acc = zeros(floats)
         for _ in range(n_runs):
             total, first = meta + meta_step // 3, meta + meta_step // 3 * 2
@@ -94,10 +94,10 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
         return sums if half == 1 else sub(splat_each(counts, total, step), sums)
 
     @device
-    def add_span(
+    def add_span(  # type: ignore[no-untyped-def]
         acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token, first, total,
         half,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         dots = zeros(ints)
         if wide:
             dots = shift_left(dot(dots, quants, group_step, x, token_step), 8)

@@ -70,7 +70,7 @@ def parse_cpus(text: str) -> set[int]:
 
 def quota() -> int:
     """Return the CPUs that the control groups grant, rounded down but at least 1."""
-    return min((granted(folder) for folder in cgroups()), default=UNLIMITED)
+    return min((granted(folder) for folder in cgroups("cpu")), default=UNLIMITED)
 
 
 def granted(folder: Path) -> int:
@@ -86,15 +86,15 @@ def granted(folder: Path) -> int:
     return max(1, microseconds // period) if microseconds > 0 and period > 0 else UNLIMITED
 
 
-def cgroups() -> list[Path]:
-    """Return the control groups that may limit the process, innermost first."""
+def cgroups(controller: str) -> list[Path]:
+    """Return the control groups that may limit the process in something, innermost first."""
     folders: list[Path] = []
     for line in text_of(Path("/proc/self/cgroup")).splitlines():
         number, controllers, own = line.split(":", 2)
         if number == "0":
             root = CGROUPS
-        elif "cpu" in controllers.split(","):
-            root = CGROUPS / "cpu"
+        elif controller in controllers.split(","):
+            root = CGROUPS / controller
         else:
             continue
         inner = root / own.lstrip("/")
