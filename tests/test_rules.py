@@ -27,10 +27,13 @@ MAY_IMPORT = {
     "generate": {"backends", "text", "gguf"},
     "measure": {"backends"},
     "hub": {"cache", "gguf"},
-    "loading": {"backends", "generate", "gguf", "graph", "models", "text", "formats"},
+    "checking": {"backends", "formats", "gguf"},
+    "loading": {
+        "backends", "checking", "generate", "gguf", "graph", "models", "text", "formats",
+    },
     "cli": {
-        "backends", "cache", "generate", "gguf", "hub", "jit", "loading", "measure", "text",
-        "__init__",
+        "backends", "cache", "checking", "generate", "gguf", "hub", "jit", "loading", "measure",
+        "text", "__init__",
     },
     "__init__": {"generate", "gguf", "loading"},
     "__main__": {"cli"},

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Literal
 
 from .backends import Executor, Progress
-from .formats import find
+from .checking import check_tensors
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
 from .graph import Graph
@@ -23,23 +23,25 @@ DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 def load(
     path: str | Path, *, threads: int | None = None, context: int | None = None,
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | None = None, check: bool = False,
 ) -> Model:
     """Open a GGUF file (any shard of a split one) and make it ready.
 
     `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
     `threads` defaults to the physical cores (on Linux; elsewhere logical CPUs) that this process
     may use. `activations` is the number of bits (8 or 16) that they are rounded to before quantized
-    weights: 16 is as exact as float32, 8 is faster on prompts.
+    weights: 16 is as exact as float32, 8 is faster on prompts. `check` looks at all weights first
+    and refuses what is not finite.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
     file = open_gguf(path)
+    if check:
+        check_tensors(file, progress)
     tokenizer = Tokenizer.from_gguf(file)
     if vocab_only:
         return Model(file, tokenizer)
     graph = architecture_of(file).build(file)
-    check_types(graph)
     if graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
@@ -48,12 +50,6 @@ def load(
     executor = _executor(graph, n_context, backend, threads, activations, progress)
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
-
-
-def check_types(graph: Graph) -> None:
-    """Raise ValueError naming the first tensor of a type that no format is for."""
-    for tensor in graph.tensors():
-        find(tensor)
 
 
 def context_length(file: GGUFFile, wanted: int | None) -> int:

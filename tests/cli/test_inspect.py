@@ -209,3 +209,30 @@ def test_split_model_names_each_file(tmp_path: Path) -> None:
     assert found["paths"] == paths
     assert [tensor["file"] for tensor in found["tensors"]] == paths
     assert shown(file).splitlines()[:2] == paths
+
+
+def test_check_says_that_all_is_well(tmp_path: Path, ggjit_command: Any) -> None:
+    write(tmp_path / "good.gguf", lambda writer: writer.add_tensor("t", np.zeros((3, 8), "f4")))
+    outcome = ggjit_command("inspect", "--check", tmp_path / "good.gguf")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"{tmp_path / 'good.gguf'}: 1 tensors, all values finite\n"
+
+
+def test_check_names_every_damaged_tensor(tmp_path: Path, ggjit_command: Any) -> None:
+    def fill(writer: gguf.GGUFWriter) -> None:
+        values = np.zeros((3, 8), np.float32)
+        writer.add_tensor("good", values.copy())
+        values[1, 7] = math.nan
+        writer.add_tensor("bad\x1b[2J", values.copy())
+        values[0, 0] = math.inf
+        writer.add_tensor("worse", values)
+
+    path = tmp_path / "bad.gguf"
+    write(path, fill)
+    outcome = ggjit_command("inspect", path, "--check")
+    assert outcome.code == 2
+    assert outcome.out.splitlines() == [
+        f"{path}: tensor 'bad\\x1b[2J' (F32): row 1 has values that are not finite",
+        f"{path}: tensor 'worse' (F32): row 0 has values that are not finite",
+    ]
+    assert outcome.err == f"ggjit: error: {path}: 2 of 3 tensors are damaged\n"

@@ -138,10 +138,11 @@ def test_what_is_not_given_is_left_to_the_file(run, monkeypatch):
 
 
 def test_load_options_reach_load(run, fake_load, model_file):
-    run("-p", "a", "-t", "3", "-c", "512", "--backend", "reference", "-m", model_file, name=False)
+    options = ("--check", "-t", "3", "-c", "512", "--backend", "reference", "-m", model_file)
+    run("-p", "a", *options, name=False)
     given = {k: str(v) for k, v in fake_load.arguments.items() if k != "progress"}
     expected = {"path": model_file, "threads": "3", "context": "512", "backend": "reference"}
-    assert given == expected | {"activations": "16"}
+    assert given == expected | {"activations": "16", "check": "True"}
 
 
 def test_stop_strings_and_special_tokens(run):

@@ -53,6 +53,9 @@ class ModelFlags:
         int,
         option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
     ] = 16
+    check: Annotated[
+        bool, typer.Option("--check", "--check-tensors", help="Look for damaged weights first.")
+    ] = False
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Timings, on stderr.")] = False
 
     def load(self, argument: str | None) -> Model:
@@ -70,6 +73,7 @@ class ModelFlags:
                 backend=self.backend,  # type: ignore[arg-type]
                 activations=self.activations,
                 progress=progress,
+                check=self.check,
             )
 
 

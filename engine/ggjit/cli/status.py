@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..backends import Progress
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
-IN_BYTES = ("packing",)  # what is counted in bytes
+IN_BYTES = ("packing", "checking")  # what is counted in bytes
 CLEAR = "\r\x1b[K"
 
 

@@ -81,7 +81,7 @@ def _predictions(
     if bos_id is not None:
         fed[0] = bos_id
     state.truncate(0)
-    executor.run(state, fed[:middle])
+    executor.run(state, fed[:middle], "none")
     for start in range(middle, end, N_TOKENS):
         stop = min(start + N_TOKENS, end)
         logits = executor.run(state, fed[start:stop], "all")
