@@ -79,7 +79,7 @@ def divergence(
 ) -> Divergence:
     """Compare the base's log probabilities, rows of [n_vocab], with logits [n, n_vocab].
 
-    `next_ids` [n] are the tokens that did follow. Those tokens whose base log probability is not
+    All are finite. `next_ids` [n] are the tokens that did follow. Those tokens whose base log probability is not
     above `least` are left out of the KL divergence.
     """
     found = Divergence(*np.empty((4, len(logits))))
@@ -87,9 +87,11 @@ def divergence(
         log_p, log_q = base.astype(np.float64), log_softmax(row)
         found.nll[i], found.base_nll[i] = -log_q[id], -log_p[id]
         found.same_top[i] = log_p.argmax() == row.argmax()
-        log_q -= log_p
-        log_q[log_p <= least] = 0
-        found.kl[i] = -np.exp(log_p) @ log_q
+        p = np.exp(log_p)
+        p *= log_p > least
+        log_p -= log_q
+        p *= log_p
+        found.kl[i] = p.sum()
     return found
 
 

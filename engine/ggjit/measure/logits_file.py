@@ -85,9 +85,11 @@ class LogitsWriter:
     def add(self, logits: Float32) -> None:
         """Append the logits of the next scored positions, [n, n_vocab]."""
         rows = np.zeros((len(logits), _row_width(self._n_vocab)), "<u2")
-        least = np.maximum(logits.min(-1), logits.max(-1) - np.float32(DEPTH))[:, None]
-        scale = (logits.max(-1, keepdims=True) - least) / np.float32(N_STEPS)
-        rows[:, :4] = np.hstack([scale, least - _log_sum_exp(logits)]).astype("<f4").view("<u2")
+        most = logits.max(-1, keepdims=True)
+        least = np.maximum(logits.min(-1, keepdims=True), most - np.float32(DEPTH))
+        scale = (most - least) / np.float32(N_STEPS)
+        log_sum = most + np.log(np.exp(logits - most).sum(-1, keepdims=True, dtype=np.float64))
+        rows[:, :4] = np.hstack([scale, least - log_sum]).astype("<f4").view("<u2")
         steps = (logits - least) * (1 / np.where(scale > 0, scale, 1))
         rows[:, 4 : 4 + self._n_vocab] = np.rint(np.maximum(steps, 0))
         self._file.write(rows.tobytes())
@@ -107,8 +109,3 @@ class LogitsWriter:
 
 def _row_width(n_vocab: int) -> int:
     return 4 + n_vocab + n_vocab % 2
-
-
-def _log_sum_exp(logits: Float32) -> Float32:
-    most = logits.max(-1, keepdims=True)
-    return most + np.log(np.exp(logits - most).sum(-1, keepdims=True, dtype=np.float64))
