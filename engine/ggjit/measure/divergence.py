@@ -79,8 +79,8 @@ def divergence(
 ) -> Divergence:
     """Compare the base's log probabilities, rows of [n_vocab], with logits [n, n_vocab].
 
-    All are finite. `next_ids` [n] are the tokens that did follow. Those tokens whose base log probability is not
-    above `least` are left out of the KL divergence.
+    All are finite. `next_ids` [n] are the tokens that did follow. Those tokens whose base log
+    probability is not above `least` are left out of the KL divergence.
     """
     found = Divergence(*np.empty((4, len(logits))))
     for i, (base, row, id) in enumerate(zip(base_log_p, logits, next_ids, strict=True)):
