@@ -84,6 +84,26 @@ def test_activations_of_8_bits(path, ids, logits, expected):
     assert same > 0.9
 
 
+@pytest.mark.parametrize(
+    ("types", "bound"),
+    [(("bf16", "bf16"), 1e-3), (("q8_0", "q8_0"), 1e-3), (("f16", "q4_0"), 0.1)],
+)
+def test_other_types_of_keys_and_values(path, ids, expected, types, bound):
+    k, v = types
+    with ggjit.load(path, threads=2, context=CONTEXT, cache_type_k=k, cache_type_v=v) as model:
+        logits = model.logits(ids)
+        np.testing.assert_array_equal(model.session().feed(ids[:70]), logits[69])
+    assert distance(logits, expected)[0] < bound
+
+
+def test_replies_to_several_prompts_are_those_of_each_alone(model):
+    prompts = ["The capital of France is", "The capital of Spain is", "Once upon a time"]
+    for sampling in ({"temperature": 0.0}, {"seed": 3}):
+        alone = ["".join(model.generate(p, max_tokens=12, **sampling)) for p in prompts]
+        together = model.generate_batch(prompts, max_tokens=12, **sampling)
+        assert [str(reply) for reply in together] == alone
+
+
 def test_the_text_is_likely(logits, ids):
     """A model that is loaded wrong finds any text about as likely as any other."""
     chosen = log_probabilities(logits[:-1])[np.arange(len(ids) - 1), ids[1:]]
@@ -167,6 +187,8 @@ def test_only_the_vocabulary(path):
         ({"threads": 0}, "threads is 0"),
         ({"threads": 100_000}, "threads is 100000"),
         ({"activations": 7}, "activations is 7"),
+        ({"cache_type_k": "q5_0"}, "cache type is 'q5_0', expected one of f16, bf16, q8_0, q4_0"),
+        ({"sequences": 0}, "sequences is 0"),
         ({"backend": "abacus"}, "backend is 'abacus'"),
     ],
 )

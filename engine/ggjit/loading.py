@@ -23,7 +23,8 @@ DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 def load(
     path: str | Path, *, threads: int | None = None, context: int | None = None,
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
-    progress: Progress | None = None, check: bool = False,
+    progress: Progress | None = None, check: bool = False, cache_type_k: str = "f16",
+    cache_type_v: str = "f16", sequences: int = 1,
 ) -> Model:
     """Open a GGUF file (any shard of a split one) and make it ready.
 
@@ -31,7 +32,8 @@ def load(
     `threads` defaults to the physical cores (on Linux; elsewhere logical CPUs) that this process
     may use. `activations` is the number of bits (8 or 16) that they are rounded to before quantized
     weights: 16 is as exact as float32, 8 is faster on prompts. `check` looks at all weights first
-    and refuses what is not finite.
+    and refuses what is not finite. Keys and values are kept as `cache_type_k` and `cache_type_v`:
+    f16, bf16, q8_0 or q4_0; memory for them grows by what so many `sequences` need.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
@@ -47,7 +49,10 @@ def load(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
         )
     n_context = context_length(file, context)
-    executor = _executor(graph, n_context, backend, threads, activations, progress)
+    cache_types = cache_type_k, cache_type_v
+    executor = _executor(
+        graph, n_context, backend, threads, activations, progress, cache_types, sequences
+    )
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
 
@@ -64,8 +69,10 @@ def context_length(file: GGUFFile, wanted: int | None) -> int:
 
 def _executor(
     graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
-    progress: Progress | None,
+    progress: Progress | None, cache_types: tuple[str, str], n_sequences: int,
 ) -> Executor:
+    if n_sequences < 1:
+        raise ValueError(f"sequences is {n_sequences}, expected 1 or more")
     if activations not in (8, 16):
         raise ValueError(f"activations is {activations}, expected 8 or 16")
     if backend == "cpu":
@@ -73,7 +80,9 @@ def _executor(
         from .backends.cpu.cores import check_threads
 
         check_threads(threads)
-        return CPUExecutor(graph, n_context, threads, progress, activations)
+        return CPUExecutor(
+            graph, n_context, threads, progress, activations, cache_types, n_sequences
+        )
     if backend == "reference":
         from .backends.reference import ReferenceExecutor
 

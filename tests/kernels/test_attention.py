@@ -1,10 +1,13 @@
 """The cache of keys and values, and attention over it."""
 
+import gguf
 import naive
 import numpy as np
 import pytest
 from attention_cache import Cache, attend
 from calls import assert_same_integers, quantize_rows
+
+from ggjit.kernels.cache_formats import FORMATS, Q4_0, Q8_0
 
 
 def filled(rng, n_kv_heads, k_dim, v_dim, n_keys, n_context=256):
@@ -205,3 +208,66 @@ def test_anything_at_once(seed):
     for (cache, places), q, end in zip(parts, qs, ends, strict=True):
         alone, _ = cache.attend(q[-1:], places[-1:], 0.3, **options)
         np.testing.assert_array_equal(alone[0], got[end - 1])
+
+
+# -- other types of keys and values ---------------------------------------------------------------
+
+
+def rounded(x, fmt):
+    """What remains of [T, K, D] numbers in the cache, by GGML's own rules."""
+    kind = gguf.GGMLQuantizationType[fmt.name.upper()]
+    packed = gguf.quants.quantize(x.reshape(len(x), -1), kind)
+    return gguf.quants.dequantize(packed, kind).reshape(x.shape)
+
+
+@pytest.mark.parametrize("v_format", FORMATS.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize("k_format", FORMATS.values(), ids=lambda f: f.name)
+def test_types_of_keys_and_values(rng, k_format, v_format):
+    for k_dim, v_dim, group in ((64, 32, 3), (96, 160, 3)):
+        cache = Cache(2, k_dim, v_dim, 200, k_format, v_format)
+        k = (2 * rng.normal(size=(150, 2, k_dim))).astype(np.float32)
+        v = rng.normal(size=(150, 2, v_dim)).astype(np.float32)
+        for start in range(0, 150, 37):
+            part = slice(start, start + 37)
+            cache.store(k[part], v[part], start, 1 + start % 3)
+        q = rng.normal(size=(90, 2 * group, k_dim)).astype(np.float32)
+        got, _ = cache.attend(q, range(60, 150), 0.1, 2)
+        k, v = rounded(k, k_format), rounded(v, v_format)
+        expected = naive.attention(q, k, v, range(60, 150), 0.1)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+        for t in (0, 4, 89):
+            alone, _ = cache.attend(q[t : t + 1], [60 + t], 0.1)
+            np.testing.assert_array_equal(alone[0], got[t])
+
+
+@pytest.mark.parametrize("fmt", [Q8_0, Q4_0], ids=lambda f: f.name)
+def test_blocks_of_zeros_and_of_one_large_number(rng, fmt):
+    cache = Cache(1, 32, 32, 64, fmt, fmt)
+    k, v = np.zeros((2, 2, 1, 32), np.float32)
+    v[1, 0, 7] = -3.5
+    cache.store(k, v, 0)
+    got, _ = cache.attend(np.ones((1, 1, 32), np.float32), [1], 1.0)
+    np.testing.assert_allclose(got[0, 0], v.mean(axis=0)[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize("where", ["k", "v"])
+def test_nan_is_not_lost(fmt, where):
+    cache = Cache(1, 32, 32, 64, fmt, fmt)
+    k, v = np.ones((2, 1, 1, 32), np.float32)
+    (k if where == "k" else v)[0, 0, 3] = np.nan
+    cache.store(k, v, 0)
+    got, _ = cache.attend(np.ones((1, 1, 32), np.float32), [0], 1.0)
+    assert np.isnan(got).any()
+
+
+@pytest.mark.parametrize(
+    ("k_dim", "v_dim", "group"), [(576, 512, 16), (256, 256, 2), (192, 128, 1)]
+)
+def test_large_heads(rng, k_dim, v_dim, group):
+    cache, k, v = filled(rng, 1, k_dim, v_dim, 80)
+    q = rng.normal(size=(12, group, k_dim)).astype(np.float32)
+    got, _ = cache.attend(q, range(60, 72), k_dim**-0.5, 2)
+    expected = naive.attention(q, k, v, range(60, 72), k_dim**-0.5)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    np.testing.assert_array_equal(cache.attend(q[3:4], [63], k_dim**-0.5)[0], got[3:4])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .flags import ModelArgument, one_model, option
+from .flags import Activations, CacheTypeK, CacheTypeV, ModelArgument, one_model, option
 from .status import load_status, show_status
 
 MANY = "lists 128,256 and ranges 64-512+64 or 1-8*2 too"
@@ -40,10 +40,9 @@ def bench(
     backend: Annotated[
         str, option("--backend", metavar="NAME", help="cpu (default) or reference.")
     ] = "cpu",
-    activations: Annotated[
-        int,
-        option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
-    ] = 16,
+    activations: Activations = 16,
+    cache_type_k: CacheTypeK = "f16",
+    cache_type_v: CacheTypeV = "f16",
     no_warmup: Annotated[
         bool, typer.Option("--no-warmup", help="Time the first run as well.")
     ] = False,
@@ -78,6 +77,8 @@ def bench(
                     context=n_context,
                     backend=backend,  # type: ignore[arg-type]
                     activations=activations,
+                    cache_type_k=cache_type_k,
+                    cache_type_v=cache_type_v,
                     progress=progress,
                 )
             with loaded:

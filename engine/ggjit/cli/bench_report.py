@@ -30,6 +30,7 @@ def record(
 ) -> Record:
     """Return a result under llama-bench's keys; `activations` is their number of bits."""
     file, test, samples = model.file, result.test, result.samples_ns
+    type_k, type_v = getattr(model.executor, "cache_types", ("f32", "f32"))
     return {
         "build_commit": __version__,
         "build_number": 0,
@@ -42,8 +43,8 @@ def record(
         "model_n_params": _n_params(file),
         "n_batch": getattr(model.executor, "n_batch", None),
         "n_threads": result.n_threads,
-        "type_k": getattr(model.executor, "cache_type", "f16"),
-        "type_v": getattr(model.executor, "cache_type", "f16"),
+        "type_k": type_k,
+        "type_v": type_v,
         "n_prompt": test.n_prompt,
         "n_gen": test.n_gen,
         "n_depth": test.n_depth,

@@ -31,6 +31,17 @@ def option(*names: str, metavar: str, help: str) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, show_default=False)
 
 
+Activations = Annotated[
+    int, option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts.")
+]
+CacheTypeK = Annotated[
+    str, option("-ctk", "--cache-type-k", metavar="TYPE", help="Keys: f16, bf16, q8_0 or q4_0.")
+]
+CacheTypeV = Annotated[
+    str, option("-ctv", "--cache-type-v", metavar="TYPE", help="Values, likewise (f16).")
+]
+
+
 @dataclass(frozen=True)
 class ModelFlags:
     """Which model, and how it is opened."""
@@ -49,13 +60,12 @@ class ModelFlags:
     backend: Annotated[
         str, option("--backend", metavar="NAME", help="cpu (default), or reference: plain NumPy.")
     ] = "cpu"
-    activations: Annotated[
-        int,
-        option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts."),
-    ] = 16
+    activations: Activations = 16
     check: Annotated[
         bool, typer.Option("--check", "--check-tensors", help="Look for damaged weights first.")
     ] = False
+    cache_type_k: CacheTypeK = "f16"
+    cache_type_v: CacheTypeV = "f16"
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Timings, on stderr.")] = False
 
     def load(self, argument: str | None) -> Model:
@@ -72,6 +82,8 @@ class ModelFlags:
                 context=self.context,
                 backend=self.backend,  # type: ignore[arg-type]
                 activations=self.activations,
+                cache_type_k=self.cache_type_k,
+                cache_type_v=self.cache_type_v,
                 progress=progress,
                 check=self.check,
             )

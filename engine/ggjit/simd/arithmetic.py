@@ -53,10 +53,11 @@ def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
     return each(b, kinds, [value], convert)
 
 
-@op(lambda value: i32x16)
+@op(lambda value: like(value, i32x16))
 def to_i32(b: Builder, kinds: Any, value: Value) -> Value:
     """Widen small integers to int32."""
-    return (b.sext if kinds[0].element == "i8" else b.zext)(value, i32x16.ll)
+    signed = getattr(kinds[0], "vec", kinds[0]).element == "i8"
+    return each(b, kinds, [value], lambda v: (b.sext if signed else b.zext)(v, i32x16.ll))
 
 
 @op(lambda kind, value: kind)

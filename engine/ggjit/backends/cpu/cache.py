@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Attention, Op
-from ...kernels.cache_formats import CHUNK, CacheFormat
+from ...kernels.cache_formats import BLOCK, CHUNK, CacheFormat
 from .memory import address, aligned
 from .pool import BlockPool
 
@@ -74,6 +74,9 @@ class CacheLayout:
         self.n_chunks = chunks(n_context)
         self.layers: dict[int, LayerCache] = {}
         attention = [op for op in ops if isinstance(op, Attention)]
+        for op in attention:
+            _check(k_format, op.k_dim, f"the keys of layer {op.layer}")
+            _check(v_format, op.v_dim, f"the values of layer {op.layer}")
         windows = list(dict.fromkeys(op.window for op in attention))
         self.blocks = [
             BlockLayout([op for op in attention if op.window == window], window, i, self)
@@ -84,6 +87,13 @@ class CacheLayout:
     def n_bytes(self) -> int:
         """Bytes of one full sequence."""
         return sum(b.n_blocks * b.block_bytes for b in self.blocks)
+
+
+def _check(fmt: CacheFormat, dim: int, what: str) -> None:
+    """Raise ValueError for a head that does not consist of whole blocks."""
+    if fmt.has_scales and dim % BLOCK:
+        text = f"{what} have heads of {dim} columns"
+        raise ValueError(f"cache type {fmt.name} needs a multiple of {BLOCK} columns, {text}")
 
 
 def chunks(n: int) -> int:

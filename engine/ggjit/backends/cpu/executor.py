@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Graph, Linear, Op
-from ...kernels.cache_formats import FORMATS as CACHE_FORMATS
+from ...kernels.cache_formats import cache_format
 from .. import Float32, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
@@ -50,12 +50,13 @@ class CPUExecutor:
     ) -> None:
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
+        self.cache_types = cache_types  # of keys and of values
         ops = fuse_residuals(graph.ops)
         start = perf_counter()
         self._weights = _packed(ops, self.n_threads, progress)
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
-        k_format, v_format = (CACHE_FORMATS[name] for name in cache_types)
+        k_format, v_format = map(cache_format, cache_types)
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
