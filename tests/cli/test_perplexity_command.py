@@ -41,6 +41,10 @@ def test_a_text(run, text_file, fake_load):
     assert wanted.items() <= fake_load.arguments.items()
 
 
+def test_timings(run, text_file):
+    assert run(text_file, "-c", "20", "-v").err.startswith("load 0.00 s (compiling 0.00 s), meas")
+
+
 def test_windows_are_of_512_tokens(run, text_file, fake_load):
     outcome = run(text_file)
     assert fake_load.arguments["context"] == 512

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,10 @@ def perplexity(
             assert text is not None
             figures = scored(loaded, text, size, n_most, save_logits)
         print_figures(figures, loaded, as_json)
+        if flags.verbose:
+            load = loaded.load_stats
+            seconds = f"load {load.load_s:.2f} s (compiling {load.compile_s:.2f} s)"
+            print(f"{seconds}, measuring {figures.seconds:.2f} s", file=sys.stderr)
 
 
 def _read(argument: str | None, file: str | None, base: LogitsFile | None) -> str | None:
