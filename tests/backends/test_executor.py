@@ -16,10 +16,10 @@ from ggjit.backends import ContextFull
 from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.cpu.executor import N_SELECTED, N_TOKENS
 from ggjit.backends.reference import ReferenceExecutor
-from ggjit.formats import all_formats
 from ggjit.graph import Embed, Graph, Linear, Param
 
 KINDS = gguf.GGMLQuantizationType
+WRITTEN = [KINDS.F32, KINDS.F16, KINDS.BF16, KINDS.Q4_0, KINDS.Q4_1, KINDS.Q5_1, KINDS.Q8_0]
 
 
 def relative_error(got, expected):
@@ -81,9 +81,9 @@ def files(tmp_path_factory):
 IDS = np.random.default_rng(5).integers(0, 83, 200).astype(np.int32)
 
 
-@pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
-def test_a_small_llama(files, fmt):
-    graph = files(fmt.type)
+@pytest.mark.parametrize("kind", WRITTEN, ids=lambda k: k.name)
+def test_a_small_llama(files, kind):
+    graph = files(kind)
     expected = everything(ReferenceExecutor(graph, 256), IDS)
     whole = everything(CPUExecutor(graph, 256, 1), IDS)
     assert relative_error(whole, expected) < 0.01

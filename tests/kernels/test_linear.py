@@ -4,19 +4,16 @@ import naive
 import numpy as np
 import pytest
 from blocks import decoded, random_blocks, whole_blocks, with_ordinary_scales
-from calls import as_packed, has_integers, linear, pack_matrix, quantize_rows
+from calls import as_packed, linear, pack_matrix, quantize_rows
+from chosen import every_type, integer_products, other_products, products
 from guarded import Guarded
 
 from ggjit.formats import all_formats
+from ggjit.gguf import GGMLType
 from ggjit.kernels.tiles import TileShape
 
-FLOATS = [(fmt, 0) for fmt in all_formats().values() if not has_integers(fmt)]
-INTEGERS = [(fmt, bits) for fmt in all_formats().values() if has_integers(fmt) for bits in (8, 16)]
-KERNELS = pytest.mark.parametrize(
-    ("fmt", "bits"), [*FLOATS, *INTEGERS], ids=lambda v: getattr(v, "name", v)
-)
 SHAPES = [TileShape(2, 6, 48), TileShape(1, 8, 16), TileShape(2, 3, 6)]
-TOKENS = [1, 2, 3, 5, 8, 15, 16, 17, 33]
+TOKENS = [1, 2, 3, 5, 8, 9, 15, 16, 17, 33]
 
 
 class Product:
@@ -47,7 +44,7 @@ class Product:
         np.testing.assert_array_less(np.abs(got - expected), 5e-7 * size + 1e-30)
 
 
-@KERNELS
+@products
 @pytest.mark.parametrize("n_tokens", TOKENS)
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(16, 32), (1, 64), (50, 96), (33, 576)])
 def test_products_are_exact_up_to_rounding(rng, fmt, bits, n_tokens, n_rows, n_columns):
@@ -56,7 +53,17 @@ def test_products_are_exact_up_to_rounding(rng, fmt, bits, n_tokens, n_rows, n_c
     product.check(product.run(n_threads=1 + n_tokens % 3))
 
 
-@KERNELS
+@every_type
+@other_products
+def test_every_other_type(rng, fmt, bits):
+    product = Product(fmt, bits, rng, 21, 50, 576)
+    whole = product.run(n_threads=2)
+    product.check(whole)
+    for n in (1, 3, 7):
+        np.testing.assert_array_equal(product.run(slice(2, 2 + n)), whole[2 : 2 + n])
+
+
+@products
 @pytest.mark.parametrize("n_tokens", [1, 9, 20])
 def test_bias_and_residual_are_added(rng, fmt, bits, n_tokens):
     product = Product(fmt, bits, rng, n_tokens, 37, 64)
@@ -67,7 +74,7 @@ def test_bias_and_residual_are_added(rng, fmt, bits, n_tokens):
     product.check(product.run(bias=bias, residual=residual), bias, residual)
 
 
-@KERNELS
+@products
 def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt, bits):
     product = Product(fmt, bits, rng, 33, 50, 96)
     bias = rng.normal(size=50).astype(np.float32)
@@ -80,7 +87,7 @@ def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt
         np.testing.assert_array_equal(product.run(slice(2, 2 + n), bias=bias), whole[2 : 2 + n])
 
 
-@KERNELS
+@products
 @pytest.mark.parametrize("n_tokens", [1, 7, 20])
 def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
     product = Product(fmt, bits, rng, n_tokens, 53, 96)
@@ -91,12 +98,12 @@ def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_tile_of_any_shape_gives_the_same(rng, shape):
-    fmt = next(f for f in all_formats().values() if f.name == "q4_1")
+    fmt = all_formats()[GGMLType.Q4_1]
     product = Product(fmt, 16, rng, 21, 53, 96)
     np.testing.assert_array_equal(product.run(shape=shape, n_threads=2), product.run())
 
 
-@KERNELS
+@products
 def test_more_tokens_than_a_panel(rng, fmt, bits):
     product = Product(fmt, bits, rng, 145, 20, 64)
     whole = product.run(n_threads=2)
@@ -105,7 +112,7 @@ def test_more_tokens_than_a_panel(rng, fmt, bits):
         np.testing.assert_array_equal(product.run(slice(t, t + 1)), whole[t : t + 1])
 
 
-@pytest.mark.parametrize(("fmt", "bits"), INTEGERS, ids=lambda v: getattr(v, "name", v))
+@integer_products
 def test_extreme_quants_do_not_saturate(rng, fmt, bits):
     """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):
@@ -118,7 +125,7 @@ def test_extreme_quants_do_not_saturate(rng, fmt, bits):
         product.check(product.run())
 
 
-@pytest.mark.parametrize(("fmt", "bits"), INTEGERS, ids=lambda v: getattr(v, "name", v))
+@integer_products
 @pytest.mark.parametrize("low", [-128, -127, 127])
 def test_extreme_bytes_of_activations(rng, fmt, bits, low):
     """Integers whose low byte (of 8 bits: whose only one) is at its limit in every column."""

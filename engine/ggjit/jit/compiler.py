@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 from numba import types
+from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
 
 from ..simd import target
 from ..simd.ops import load
@@ -35,11 +39,42 @@ def optimized(kernel: Kernel) -> Any:
     """Return the kernel's LLVM module with one public function, `symbol(name)`."""
     target.current()
     options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    dispatcher: Any = numba.njit(SIGNATURE, error_model="numpy", **options)(entry(kernel))
-    result = dispatcher.overloads[SIGNATURE.args]
-    module = llvm.parse_assembly(result.library.get_llvm_str())
+    with as_written():
+        dispatcher: Any = numba.njit(SIGNATURE, error_model="numpy", **options)(entry(kernel))
+        result = dispatcher.overloads[SIGNATURE.args]
+        module = llvm.parse_assembly(result.library.get_llvm_str())
     module.get_function(result.fndesc.llvm_func_name).name = symbol(kernel.name)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    builder = llvm.create_pass_builder(target_machine(), tuning)
+    builder.getModulePassManager().run(module, builder)
     return module
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Keep Numba from optimizing and assembling device functions one by one.
+
+    They are only ever inlined: optimizing the kernel once does it, in half the time. Numba
+    has no option for that; where its insides have changed, it just takes longer.
+    """
+    steps = [(CPUCodeLibrary, "_optimize_functions"), (CPUCodeLibrary, "_optimize_final_module"),
+             (JITCPUCodegen, "_add_module"), (JITCPUCodegen, "set_env")]  # fmt: skip
+    with global_compiler_lock, ExitStack() as stack:
+        for owner, name in steps:
+            if hasattr(owner, name):
+                stack.enter_context(replaced(owner, name, lambda *args: None))
+        yield
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Let an attribute be another for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 def entry(kernel: Kernel) -> Any:

@@ -16,11 +16,13 @@ from ..simd.ops import (
     by_token,
     dot_grid,
     fma,
+    load,
     load_each,
     load_grid,
     mul,
     shift_left,
     splat_each,
+    store,
     store_grid,
     sub,
     to_f32,
@@ -34,7 +36,8 @@ from .unpack import RUN, scale_bytes
 def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
     """Return the device function for groups of 16 rows by tokens; `wide`: of 16 bits.
 
-    Rows and tokens lie a step apart; a step of 0 works on one alone.
+    Groups lie a step apart; a step of 0 works on one alone. Of the tokens `n_real` are; what is
+    read of others is of no matter. `spill` is memory for the registers.
     """
     assert isinstance(fmt.lanes, IntLanes)
     floats, rows = grid(f32x16, n_groups, n_tokens), tile(f32x16, n_groups)
@@ -43,25 +46,25 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
 
     @device
     def product(  # type: ignore[no-untyped-def]
-        quants, scales, group_step, scale_step, x, token_step, meta, meta_token, meta_step,
-        bias, residual, out, out_group, stride, n_runs,
+        quants, scales, group_step, scale_step, x, token_step, meta, meta_step, bias, residual, out,
+        out_group, stride, n_runs, n_real, spill,
     ):  # fmt: skip
         acc = zeros(floats)
         for _ in range(n_runs):
             total, first = meta + meta_step // 3, meta + meta_step // 3 * 2
             if span == 32:
                 acc = add_span(
-                    acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token,
-                    total, total, 0,
+                    acc, quants, group_step, scales, scale_step, x, token_step, meta, total,
+                    total, 0,
                 )  # fmt: skip
             else:
                 acc = add_span(
-                    acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token,
-                    first, total, 1,
+                    acc, quants, group_step, scales, scale_step, x, token_step, meta, first,
+                    total, 1,
                 )  # fmt: skip
                 acc = add_span(
                     acc, quants + RUN // 2, group_step, scales + run_scales // 2, scale_step,
-                    x + 16, token_step, meta, meta_token, first, total, 2,
+                    x + 16, token_step, meta, first, total, 2,
                 )  # fmt: skip
             quants += RUN
             scales += run_scales
@@ -69,9 +72,19 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
             meta += meta_step
         if bias != 0:
             acc = add(acc, by_group(floats, load_each(rows, bias, out_group)))
-        if residual != 0:
-            acc = add(acc, load_grid(floats, residual, out_group, stride))
-        store_grid(out, out_group, stride, acc)
+        if n_real == n_tokens:
+            if residual != 0:
+                acc = add(acc, load_grid(floats, residual, out_group, stride))
+            store_grid(out, out_group, stride, acc)
+        else:
+            store(spill, acc)
+            for g in range(n_groups):
+                for t in range(n_real):
+                    row = load(f32x16, spill + 64 * (g * n_tokens + t))
+                    at = g * out_group + t * stride
+                    if residual != 0:
+                        row = add(row, load(f32x16, residual + at))
+                    store(out + at, row)
 
     return product
 
@@ -86,24 +99,23 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
     dot = dot_grid(lanes.span // 4, lanes.n_bits)
 
     @device
-    def sums_of(first, total, step, half):  # type: ignore[no-untyped-def]
+    def sums_of(first, total, half):  # type: ignore[no-untyped-def]
         """The activations' sums in this span: of all columns, the first half's, or the second's."""
         if half == 0:
-            return splat_each(counts, total, step)
-        sums = splat_each(counts, first, step)
-        return sums if half == 1 else sub(splat_each(counts, total, step), sums)
+            return splat_each(counts, total, 4)
+        sums = splat_each(counts, first, 4)
+        return sums if half == 1 else sub(splat_each(counts, total, 4), sums)
 
     @device
     def add_span(  # type: ignore[no-untyped-def]
-        acc, quants, group_step, scales, scale_step, x, token_step, meta, meta_token, first, total,
-        half,
+        acc, quants, group_step, scales, scale_step, x, token_step, meta, first, total, half,
     ):  # fmt: skip
         dots = zeros(ints)
         if wide:
             dots = shift_left(dot(dots, quants, group_step, x, token_step), 8)
         dots = dot(dots, quants, group_step, x + low, token_step)
-        by = splat_each(tokens, meta, meta_token)
-        sums = sums_of(first, total, meta_token, half)
+        by = splat_each(tokens, meta, 4)
+        sums = sums_of(first, total, half)
         if shifted:
             dots = sub(dots, by_token(ints, shift_left(sums, shift)))
         scale = by_group(floats, load_each(rows, scales, scale_step))

@@ -30,7 +30,7 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile, u8x64
-from .int8_row import row_product
+from .int8_rows import rows_product
 from .pack import rows_of
 from .threads import place, share_groups
 from .tiles import META, kernel_name
@@ -52,7 +52,7 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
     """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
-    one, many = row_product(fmt, wide), rows_by_tokens(fmt, wide)
+    one, many = rows_product(fmt, 1, wide), rows_by_tokens(fmt, wide)
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
     centre, span = 0 if lanes.shift is None else 1 << lanes.shift, lanes.span
     run_bytes, run_scales, n_block_columns = 64 if wide else 32, scale_bytes(fmt), fmt.n_columns
@@ -74,7 +74,8 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                 b = place(bias, 64 * g)
                 for t in range(n_tokens):
                     at, xs = t * stride + 64 * g, x + t * n_runs * run_bytes
-                    one(w, xs, meta + 4 * t, b, place(residual, at), out + at, n_tokens, n_blocks)
+                    r = place(residual, at)
+                    one(w, xs, meta + 4 * t, b, r, out + at, 0, 1, n_tokens, n_blocks, own)
             return
         set_up(own + CONFIG, span)
         for start in range(0, n_tokens, PANEL):

@@ -12,17 +12,19 @@ from functools import cache
 
 from numba import int64
 
-from ..formats import Format, IntLanes
+from ..formats import Format
 from ..jit import Kernel, kernel
 from ..simd import target
 from ..simd.ops import load
 from . import linear_amx
-from .int8_row import row_product
+from .int8_rows import rows_product
 from .int8_tile import tile_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META, TileShape, kernel_name
+from .tiles import META, TileShape, kernel_name, n_tile
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
+
+SPILL = 2048  # bytes for a tile's registers
 
 
 @cache
@@ -38,15 +40,16 @@ def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
     group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
     if target.current().has_tiles:
         return linear_amx.scratch_bytes(n_columns) + group
-    return shape.n_groups * unpacked_bytes(n_columns) + group
+    return SPILL + shape.n_groups * unpacked_bytes(n_columns) + group
 
 
 def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel that works in vector registers."""
-    assert isinstance(fmt.lanes, IntLanes)
-    n_together, size, few = shape.n_groups, shape.n_tokens, min(2, shape.n_tokens)
-    rows, row, unpack = rows_of(fmt, mapped), row_product(fmt, wide), unpack_of(fmt)
-    many, some = (tile_product(fmt, n_together, n, wide) for n in (size, few))
+    n_together, size = shape.n_groups, shape.n_tokens
+    most, fewer = n_tile(), max(1, n_tile() // 2)
+    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
+    one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
+    many = tile_product(fmt, n_together, size, wide)
     run_scales, run_bytes = scale_bytes(fmt), 64 if wide else 32
     n_block_columns = fmt.n_columns
 
@@ -58,14 +61,21 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
         n_blocks, token_bytes = n_columns // n_block_columns, run_bytes * n_runs
         first, last = share_groups(n_groups, thread, n_threads)
-        quants = scratch + thread * scratch_step
+        spill = scratch + thread * scratch_step
+        quants = spill + SPILL
         scales = quants + n_together * n_runs * RUN
         own = scales + n_together * n_runs * run_scales
-        if n_tokens == 1:
+        if n_tokens <= most:
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
                 b, r = place(bias, 64 * g), place(residual, 64 * g)
-                row(w, x, meta, b, r, out + 64 * g, 1, n_blocks)
+                args = (w, x, meta, b, r, out + 64 * g, stride, n_tokens, n_tokens, n_blocks, spill)
+                if n_tokens == 1:
+                    one(*args)
+                elif n_tokens <= fewer:
+                    few(*args)
+                else:
+                    some(*args)
             return
         for start in range(0, n_tokens, panel):
             end = min(start + panel, n_tokens)
@@ -76,19 +86,11 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
                     unpack(w, quants + i * n_runs * RUN, scales + i * n_runs * run_scales, n_blocks)
                 full = int64(n == n_together)  # a step of 0: both groups are the one that is left
                 q_step, s_step, step = full * n_runs * RUN, full * n_runs * run_scales, 64 * full
-                b, t = place(bias, 64 * g), start
-                while t < end:
+                b = place(bias, 64 * g)
+                for t in range(start, end, size):
                     at = t * stride + 64 * g
                     xs, ms, r, to = x + t * token_bytes, meta + 4 * t, place(residual, at), out + at
-                    if t + size <= end:
-                        many(quants, scales, q_step, s_step, xs, token_bytes, ms, 4,
-                             META * n_tokens, b, r, to, step, stride, n_runs)
-                        t += size
-                    else:
-                        both = int64(t + few <= end)
-                        some(quants, scales, q_step, s_step, xs, both * token_bytes, ms, 4 * both,
-                             META * n_tokens, b, r, to, step, both * stride, n_runs)
-                        t += few
+                    many(quants, scales, q_step, s_step, xs, token_bytes, ms, META * n_tokens, b, r,
+                         to, step, stride, n_runs, min(size, end - t), spill)
 
     return kernel(linear, f"{kernel_name(fmt, wide, mapped)}_{shape}")
-

@@ -1,0 +1,133 @@
+"""The integer matrix product of a few tokens: 16 rows straight from their packed blocks."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..formats import Format, IntLanes
+from ..jit import device
+from ..simd.dot import dot_of
+from ..simd.ops import (
+    add,
+    first_half,
+    fma,
+    load,
+    load_each,
+    mul,
+    prefetch,
+    second_half,
+    shift_left,
+    splat_each,
+    store,
+    store_each,
+    sub,
+    to_f32,
+    zeros,
+)
+from ..simd.types import f32x16, i32x16, tile
+from .tiles import META
+
+AHEAD = 4096  # bytes that weights are asked for before they are read
+
+
+@cache
+def rows_product(fmt: Format, n: int, wide: bool) -> Any:
+    """Return the device function for 16 rows by n tokens, of which `n_real` are; `wide`: 16 bits.
+
+    What is read of tokens that are not is of no matter. `spill` is memory for n registers.
+    """
+    assert isinstance(fmt.lanes, IntLanes)
+    floats, add_run = tile(f32x16, n), run_of(fmt.lanes, n, wide)
+    n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
+    n_lines, run_bytes = (block_bytes + 63) // 64, 64 if wide else 32
+
+    @device
+    def product(w, x, meta, bias, residual, out, stride, n_real, n_tokens, n_blocks, spill):  # type: ignore[no-untyped-def]
+        acc, token_step = zeros(floats), run_bytes * n_runs * n_blocks
+        for _ in range(n_blocks):
+            for line in range(n_lines):
+                prefetch(w + AHEAD + 64 * line)
+            for j in range(n_runs):
+                acc = add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
+                x += run_bytes
+                meta += META * n_tokens
+            w += block_bytes
+        if bias != 0:
+            acc = add(acc, load(f32x16, bias))
+        finish(acc, floats, n, residual, out, stride, n_real, spill)
+
+    return product
+
+
+@device
+def finish(acc, kind, n, residual, out, stride, n_real, spill):  # type: ignore[no-untyped-def]
+    """Add the residual and write the tokens that are real."""
+    if n_real == n:
+        if residual != 0:
+            acc = add(acc, load_each(kind, residual, stride))
+        store_each(out, stride, acc)
+    else:
+        store(spill, acc)
+        for t in range(n_real):
+            row = load(f32x16, spill + 64 * t)
+            if residual != 0:
+                row = add(row, load(f32x16, residual + t * stride))
+            store(out + t * stride, row)
+
+
+def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
+    """Return the device function that adds 32 columns."""
+    quants, dots_of, add_span = lanes.quants, integer_dots(lanes, n, wide), span_of(lanes, n)
+    floats, ints = tile(f32x16, n), tile(i32x16, n)
+    if lanes.span == 32:
+
+        @device
+        def whole(acc, w, j, x, token_step, meta, step):  # type: ignore[no-untyped-def]
+            by, total = splat_each(floats, meta, 4), splat_each(ints, meta + step, 4)
+            return add_span(acc, dots_of(quants(w, j), x, token_step, total), w, j, by, total)
+
+        return whole
+
+    @device
+    def halves(acc, w, j, x, token_step, meta, step):  # type: ignore[no-untyped-def]
+        q, by = quants(w, j), splat_each(floats, meta, 4)
+        first = splat_each(ints, meta + 2 * step, 4)
+        second = sub(splat_each(ints, meta + step, 4), first)
+        acc = add_span(acc, dots_of(first_half(q), x, token_step, first), w, 2 * j, by, first)
+        dots = dots_of(second_half(q), x + 16, token_step, second)
+        return add_span(acc, dots, w, 2 * j + 1, by, second)
+
+    return halves
+
+
+def integer_dots(lanes: IntLanes, n: int, wide: bool) -> Any:
+    """Return the device function for the exact integer products of a span."""
+    shifted, shift, low = lanes.shift is not None, lanes.shift or 0, 32 if wide else 0
+    ints, dot = tile(i32x16, n), dot_of(lanes.n_bits)
+
+    @device
+    def dots_of(q, x, token_step, total):  # type: ignore[no-untyped-def]
+        dots = dot(zeros(ints), q, x + low, token_step)
+        if wide:
+            dots = add(dots, shift_left(dot(zeros(ints), q, x, token_step), 8))
+        if shifted:
+            dots = sub(dots, shift_left(total, shift))
+        return dots
+
+    return dots_of
+
+
+def span_of(lanes: IntLanes, n: int) -> Any:
+    """Return the device function that adds integers times scales, and the minimum."""
+    scale, minimum = lanes.scale, lanes.minimum or lanes.scale
+    has_minimum = lanes.minimum is not None
+
+    @device
+    def add_span(acc, dots, w, k, by, total):  # type: ignore[no-untyped-def]
+        acc = fma(to_f32(dots), mul(by, scale(w, k)), acc)
+        if has_minimum:
+            acc = fma(mul(by, to_f32(total)), minimum(w, k), acc)
+        return acc
+
+    return add_span
