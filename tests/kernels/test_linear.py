@@ -61,6 +61,8 @@ def test_every_other_type(rng, fmt, bits):
     product.check(whole)
     for n in (1, 3, 7):
         np.testing.assert_array_equal(product.run(slice(2, 2 + n)), whole[2 : 2 + n])
+    for byte in (0x00, 0xFF) if bits else ():
+        check_limits(fmt, bits, rng, byte)
 
 
 @products
@@ -114,15 +116,18 @@ def test_more_tokens_than_a_panel(rng, fmt, bits):
 
 @integer_products
 def test_extreme_quants_do_not_saturate(rng, fmt, bits):
-    """Every quant and every activation at its limit, the signs of both."""
     for byte in (0x00, 0x7F, 0x80, 0xFF):
-        product = Product(fmt, bits, rng, 3, 16, 64)
-        shape = 16, whole_blocks(fmt, 64) // fmt.n_columns, fmt.n_bytes
-        blocks = with_ordinary_scales(fmt, np.full(shape, byte, np.uint8), rng)
-        product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)
-        product.integers = quantize_rows(np.sign(product.x), wide=bits == 16)
-        product.exact_x = product.integers.values()
-        product.check(product.run())
+        check_limits(fmt, bits, rng, byte)
+
+
+def check_limits(fmt, bits, rng, byte):
+    """Every quant and every activation at its limit, the signs of both."""
+    product = Product(fmt, bits, rng, 3, 16, 64)
+    blocks = with_ordinary_scales(fmt, np.full_like(product.blocks, byte), rng)
+    product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)
+    product.integers = quantize_rows(np.sign(product.x), wide=bits == 16)
+    product.exact_x = product.integers.values()
+    product.check(product.run())
 
 
 @integer_products
