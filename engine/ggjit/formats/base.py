@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..gguf import GGMLType
 
 N_ROWS = 16  # rows of a group
+RELAID = 1 << 18  # columns relaid at a time
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -127,8 +128,16 @@ class Format:
     @property
     def relay(self) -> Callable[[Bytes], Bytes] | None:
         """The function from blocks [n, n_bytes] to [n, packed_bytes]; None if they stay."""
-        relayer = self.relayer
-        return None if relayer is None else lambda blocks: relayer(self.records(blocks))
+        return self._relay if self.relayer else None
+
+    def _relay(self, blocks: Bytes) -> Bytes:
+        """Relay a few blocks at a time: what is between fits in a cache."""
+        assert self.relayer
+        out = np.empty((len(blocks), self.packed_bytes), np.uint8)
+        step = RELAID // self.n_columns
+        for i in range(0, len(blocks), step):
+            out[i : i + step] = self.relayer(self.records(blocks[i : i + step]))
+        return out
 
     def finite(self, blocks: Bytes) -> bool:
         """Tell whether no scale or float of the blocks is NaN or infinite."""

@@ -11,7 +11,8 @@ import numpy as np
 from ..gguf import GGMLType
 from .base import Floats, Records
 from .decoding import f32, in_turn
-from .iq1_s import EIGHTHS, TABLE
+from .grids import MINUS
+from .iq1_s import GRID, TABLE
 from .relaid import as_codes
 
 BLOCK = np.dtype([("qs", "u1", 32), ("qh", "u1", 16), ("scales", "<u2", 4)])
@@ -24,10 +25,9 @@ def d_of(b: Records) -> Any:
 
 def parts(b: Records) -> Any:
     high = in_turn(b["qh"], 4)
-    vectors = EIGHTHS[b["qs"] | (high & 7).astype(np.uint16) << 8]
-    eighth = 1 - 2 * (high >> 3).astype(np.int8)
+    codes = GRID[b["qs"] | (high & 7).astype(np.uint16) << 8] | (high >> 3) * MINUS
     s = b["scales"][..., None] >> np.array([0, 3, 6, 9], np.uint16) & 7
-    return d_of(b), 2 * s.reshape(-1, 16) + 1, vectors + eighth[..., None]
+    return d_of(b), 2 * s.reshape(-1, 16) + 1, codes
 
 
 def scales(b: Records) -> Floats:

@@ -11,18 +11,18 @@ from ..gguf import GGMLType
 from .base import Records
 from .decoding import in_turn
 from .grids import SIGNS, grid
-from .iq2_xxs import TABLE
+from .iq2_xxs import SIZES, TABLE
 from .relaid import as_codes
 
 BLOCK = np.dtype(
     [("d", "<f2"), ("qs", "u1", 32), ("signs", "u1", 32), ("qh", "u1", 8), ("scales", "u1", 8)]
 )
-GRID = grid("IQ2_S")
+GRID = grid("IQ2_S", SIZES)
 
 
 def parts(b: Records) -> Any:
     numbers = b["qs"] | in_turn(b["qh"], 2).astype(np.uint16) << 8
-    return b["d"], 2 * in_turn(b["scales"], 4) + 1, GRID[numbers] * SIGNS[b["signs"]]
+    return b["d"], 2 * in_turn(b["scales"], 4) + 1, GRID[numbers] | SIGNS[b["signs"]]
 
 
 FORMAT = as_codes(GGMLType.IQ2_S, BLOCK, parts, TABLE, unit=1 / 8, span=16)

@@ -16,13 +16,14 @@ from .relaid import as_codes
 BLOCK = np.dtype(
     [("d", "<f2"), ("qs", "u1", 64), ("qh", "u1", 8), ("signs", "u1", 32), ("scales", "u1", 4)]
 )
-TABLE = tuple(range(-15, 16, 2))
-GRID = grid("IQ3_S")
+SIZES = (1, 3, 5, 7, 9, 11, 13, 15)
+TABLE = (*SIZES, *(-size for size in SIZES))
+GRID = grid("IQ3_S", SIZES)
 
 
 def parts(b: Records) -> Any:
-    vectors = GRID[b["qs"] | in_turn(b["qh"], 1).astype(np.uint16) << 8]
-    return b["d"], 2 * in_turn(b["scales"], 4) + 1, vectors.reshape(-1, 32, 8) * SIGNS[b["signs"]]
+    vectors = GRID[b["qs"] | in_turn(b["qh"], 1).astype(np.uint16) << 8].view(np.uint64)
+    return b["d"], 2 * in_turn(b["scales"], 4) + 1, vectors | SIGNS[b["signs"]]
 
 
 FORMAT = as_codes(GGMLType.IQ3_S, BLOCK, parts, TABLE, unit=1.0, span=32)

@@ -9,18 +9,18 @@ import numpy as np
 
 from ..gguf import GGMLType
 from .base import Records
-from .grids import grid, signs_of
+from .grids import even_signs, grid
 from .relaid import as_codes
 
-BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", (8, 8)), ("signs", "<u4", 8)])
+BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", 64), ("signs", "<u4", 8)])
 SIZES = (4, 12, 20, 28, 36, 44, 52, 62)
-TABLE = tuple(sign * size for sign in (-1, 1) for size in SIZES)
-GRID = grid("IQ3_XXS")
+TABLE = (*SIZES, *(-size for size in SIZES))
+GRID = grid("IQ3_XXS", SIZES)
 
 
 def parts(b: Records) -> Any:
-    vectors = GRID[b["qs"]].reshape(-1, 8, 4, 8)
-    return b["d"], 2 * (b["signs"] >> 28) + 1, vectors * signs_of(b["signs"])
+    vectors = GRID[b["qs"]].view(np.uint64).reshape(-1, 8, 4)
+    return b["d"], 2 * (b["signs"] >> 28) + 1, vectors | even_signs(b["signs"])
 
 
 FORMAT = as_codes(GGMLType.IQ3_XXS, BLOCK, parts, TABLE, unit=1 / 4, span=32)

@@ -10,10 +10,12 @@ from .decoding import in_turn
 from .relaid import as_nibbles
 
 BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", 16)])
+BYTES = np.arange(256, dtype=np.uint8)[:, None]
+EIGHTS = (7 + 2 * in_turn(BYTES, 1)).view(np.uint64)[:, 0]  # the codes that a byte stands for
 
 
-def integers(b: Records) -> Any:
-    return 2 * in_turn(b["qs"], 1).astype(np.int8) - np.int8(1)
+def codes(b: Records) -> Any:
+    return EIGHTS[b["qs"]]
 
 
-FORMAT = as_nibbles(GGMLType.Q1_0, BLOCK, integers)
+FORMAT = as_nibbles(GGMLType.Q1_0, BLOCK, codes)

@@ -10,10 +10,12 @@ from .decoding import in_turn
 from .relaid import as_nibbles
 
 BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", 16)])
+BYTES = np.arange(256, dtype=np.uint8)[:, None]
+FOURS = (7 + in_turn(BYTES, 2)).view(np.uint32)[:, 0]  # the codes that a byte stands for
 
 
-def integers(b: Records) -> Any:
-    return in_turn(b["qs"], 2).astype(np.int8) - np.int8(1)
+def codes(b: Records) -> Any:
+    return FOURS[b["qs"]]
 
 
-FORMAT = as_nibbles(GGMLType.Q2_0, BLOCK, integers)
+FORMAT = as_nibbles(GGMLType.Q2_0, BLOCK, codes)

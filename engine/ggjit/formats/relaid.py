@@ -31,18 +31,18 @@ def as_float32(kind: GGMLType, dtype: str) -> Format:
     return Format(kind, block, f32, plain_floats.LANES, relay)
 
 
-def as_nibbles(kind: GGMLType, block: np.dtype[Any], integers: Callable[[Records], Any]) -> Format:
-    """Return the format of a type with value = d * v, where -8 <= v < 8.
+def as_nibbles(kind: GGMLType, block: np.dtype[Any], codes: Callable[[Records], Any]) -> Format:
+    """Return the format of a type with value = d * (code - 8).
 
-    `integers` returns them in order of columns.
+    `codes` returns them as bytes below 16, in order of columns.
     """
     n = kind.n_columns
 
     def decode(b: Records) -> Floats:
-        return f32(b["d"])[:, None] * f32(integers(b)).reshape(-1, n)
+        return f32(b["d"])[:, None] * (f32(as_bytes(codes(b))).reshape(-1, n) - 8)
 
     def relay(b: Records) -> Bytes:
-        return side_by_side(b["d"], in_pairs(integers(b) + np.int8(8), n))
+        return side_by_side(b["d"], in_pairs(codes(b), n))
 
     @device
     def quants(p, j):  # type: ignore[no-untyped-def]
@@ -62,27 +62,25 @@ def as_codes(
     span: int,
     scales: Callable[[Records], Floats] | None = None,
 ) -> Format:
-    """Return the format of a type with value = d * unit * m * v, where v is one of 16 at most.
+    """Return the format of a type with value = d * unit * m * table[code].
 
-    `parts` returns d, the positive integers m of every `span` columns, and v as int8 in order of
-    columns. In lanes, bytes for m stand behind d, and columns have the number of v in `table`.
+    `parts` returns d, the positive integers m of every `span` columns, and codes as `as_nibbles`
+    has them. In lanes, bytes for m stand behind d.
     """
     n, n_spans = kind.n_columns, kind.n_columns // span
-    numbers = np.zeros(256, np.uint8)
-    numbers[np.array(table, np.int8).view(np.uint8)] = np.arange(len(table))
+    values = np.array(table, np.float32)
 
     def decode(b: Records) -> Floats:
-        d, m, v = parts(b)
+        d, m, codes = parts(b)
         by = (f32(d) * np.float32(unit))[:, None] * f32(m)
-        return by[..., None] * f32(v).reshape(-1, n_spans, span)
+        return by[..., None] * values[as_bytes(codes).reshape(-1, n_spans, span)]
 
     def relay(b: Records) -> Bytes:
-        d, m, v = parts(b)
-        return side_by_side(d, m.astype(np.uint8), in_pairs(numbers[v.view(np.uint8)], n))
+        d, m, codes = parts(b)
+        return side_by_side(d, m.astype(np.uint8), in_pairs(codes, n))
 
     shift = max(abs(v) for v in table).bit_length()
-    entries = [v + (1 << shift) for v in table]
-    look_up = lookup((*entries, *[0] * (16 - len(entries))))
+    look_up = lookup(tuple(v + (1 << shift) for v in table))
 
     @device
     def scale(p, k):  # type: ignore[no-untyped-def]
@@ -98,7 +96,11 @@ def as_codes(
     return Format(kind, block, decode, lanes, relay, scales)
 
 
-def in_pairs(codes: Any, n: int) -> Bytes:
-    """Put column j + 16 of every 32 above column j. Shapes: n columns a block; [blocks, bytes]."""
-    runs = codes.reshape(-1, n // 32, 2, 16).astype(np.uint8)
-    return runs[:, :, 0] | runs[:, :, 1] << 4
+def in_pairs(codes: Any, n: int) -> Any:
+    """Put column j + 16 of every 32 above column j, for blocks of n columns."""
+    eights = as_bytes(codes).view(np.uint64).reshape(-1, n // 32, 2, 2)
+    return eights[:, :, 0] | eights[:, :, 1] << np.uint64(4)
+
+
+def as_bytes(codes: Any) -> Any:
+    return np.ascontiguousarray(codes).reshape(-1).view(np.uint8)

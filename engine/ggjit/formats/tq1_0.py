@@ -18,13 +18,14 @@ BLOCK = np.dtype([("qs", "u1", 48), ("qh", "u1", 4), ("d", "<f2")])
 def digits(q: Bytes, n: int) -> Any:
     """Shapes: [..., bytes] to [..., n * bytes], the first of every byte first."""
     powers = np.array([1, 3, 9, 27, 81], np.uint8)[:n, None]
-    return ((q[:, None] * powers).astype(np.uint16) * 3 >> 8).reshape(len(q), n * q.shape[1])
+    first = (q[:, None] * powers).astype(np.uint16) * 3 >> 8
+    return first.astype(np.uint8).reshape(len(q), n * q.shape[1])
 
 
-def integers(b: Records) -> Any:
+def codes(b: Records) -> Any:
     q = b["qs"]
     parts = digits(q[:, :32], 5), digits(q[:, 32:], 5), digits(b["qh"], 4)
-    return np.concatenate(parts, axis=1).astype(np.int8) - np.int8(1)
+    return np.concatenate(parts, axis=1) + np.uint8(7)
 
 
-FORMAT = as_nibbles(GGMLType.TQ1_0, BLOCK, integers)
+FORMAT = as_nibbles(GGMLType.TQ1_0, BLOCK, codes)

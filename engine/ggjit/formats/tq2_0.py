@@ -15,8 +15,8 @@ from .relaid import as_nibbles
 BLOCK = np.dtype([("qs", "u1", (2, 32)), ("d", "<f2")])
 
 
-def integers(b: Records) -> Any:
-    return planes(b["qs"], 2).astype(np.int8) - np.int8(1)
+def codes(b: Records) -> Any:
+    return planes(b["qs"], 2) + np.uint8(7)
 
 
-FORMAT = as_nibbles(GGMLType.TQ2_0, BLOCK, integers)
+FORMAT = as_nibbles(GGMLType.TQ2_0, BLOCK, codes)
