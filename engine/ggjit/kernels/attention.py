@@ -13,6 +13,7 @@ from functools import cache
 from numba import float32, int32, int64
 
 from ..jit import Kernel, device, kernel
+from ..simd import target
 from ..simd.atomics import atomic_add
 from ..simd.ops import load, mul, splat, store
 from ..simd.types import f32x16
@@ -29,8 +30,9 @@ LINE = 64  # bytes from a count to the next: one for tiles taken, then each tile
 
 def tile_sizes(group: int) -> tuple[int, int]:
     """Return how many queries attend together: of a prompt, and of one token's heads."""
-    n_tiles = (group + QUERIES - 1) // QUERIES
-    return QUERIES, (group + n_tiles - 1) // n_tiles
+    most = min(QUERIES, target.current().n_tokens)
+    n_tiles = (group + most - 1) // most
+    return most, (group + n_tiles - 1) // n_tiles
 
 
 def padded(v_dim: int) -> int:

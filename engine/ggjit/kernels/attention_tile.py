@@ -11,6 +11,7 @@ from typing import Any
 from numba import float32, int64
 
 from ..jit import device
+from ..simd import target
 from ..simd.ops import (
     add,
     by_group,
@@ -108,7 +109,8 @@ def scores_of(fmt: CacheFormat, n: int, ahead: bool) -> Any:
 
     `ahead`: ask for the next chunk's meanwhile.
     """
-    runs = 4 if n <= 4 else 2  # of 16 keys, as many as registers hold
+    fitting = target.current().n_tokens
+    runs = 4 if 2 * n <= fitting else 2 if n <= fitting else 1  # of 16 keys in registers
     products, queries, halves = grid(f32x16, runs, n), tile(f32x16, n), tile(f16x16, runs)
     keys, scaled, scale_bytes = fmt.keys(runs), fmt.has_scales, fmt.scale_bytes
     block_bytes, pair_bytes, run_bytes = fmt.block_bytes, fmt.pair_bytes, fmt.run_bytes
