@@ -16,6 +16,7 @@ from .models.config import Config
 from .text import Tokenizer
 
 Backend = Literal["cpu", "reference"]
+Packing = Literal["auto", "always", "never"]
 
 DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
@@ -24,7 +25,7 @@ def load(
     path: str | Path, *, threads: int | None = None, context: int | None = None,
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
     progress: Progress | None = None, check: bool = False, cache_type_k: str = "f16",
-    cache_type_v: str = "f16", sequences: int = 1,
+    cache_type_v: str = "f16", sequences: int = 1, pack: Packing = "auto",
 ) -> Model:
     """Open a GGUF file (any shard of a split one) and make it ready.
 
@@ -33,7 +34,8 @@ def load(
     may use. `activations` is the number of bits (8 or 16) that they are rounded to before quantized
     weights: 16 is as exact as float32, 8 is faster on prompts. `check` looks at all weights first
     and refuses what is not finite. Keys and values are kept as `cache_type_k` and `cache_type_v`:
-    f16, bf16, q8_0 or q4_0; memory for them grows by what so many `sequences` need.
+    f16, bf16, q8_0 or q4_0; memory for them grows by what so many `sequences` need. `pack`:
+    weights are laid out anew for speed if memory allows ("auto"), "always", or "never".
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
@@ -51,7 +53,7 @@ def load(
     n_context = context_length(file, context)
     cache_types = cache_type_k, cache_type_v
     executor = _executor(
-        graph, n_context, backend, threads, activations, progress, cache_types, sequences
+        graph, n_context, backend, threads, activations, progress, cache_types, sequences, pack
     )
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
@@ -70,6 +72,7 @@ def context_length(file: GGUFFile, wanted: int | None) -> int:
 def _executor(
     graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
     progress: Progress | None, cache_types: tuple[str, str], n_sequences: int,
+    packing: Packing,
 ) -> Executor:
     if n_sequences < 1:
         raise ValueError(f"sequences is {n_sequences}, expected 1 or more")
@@ -81,7 +84,7 @@ def _executor(
 
         check_threads(threads)
         return CPUExecutor(
-            graph, n_context, threads, progress, activations, cache_types, n_sequences
+            graph, n_context, threads, progress, activations, cache_types, n_sequences, packing
         )
     if backend == "reference":
         from .backends.reference import ReferenceExecutor

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tensors import random_matrix, tensor
 
+from ggjit.backends.cpu import weights
 from ggjit.backends.cpu.batch import Batch, Part
 from ggjit.backends.cpu.memory import address, aligned, drop_pages
 from ggjit.backends.cpu.weights import PackedWeights
@@ -93,3 +94,28 @@ def test_a_batch_says_what_and_where():
         assert array[: len(expected)].tolist() == expected
     assert batch.address_of("n_selected") - first == 8
     assert batch.address_of("n_parts") - first == 16
+
+
+# -- what is packed -------------------------------------------------------------------------------
+
+
+def test_packing_as_told(monkeypatch):
+    values = tensor("w", np.ones((32, 64)), KINDS.Q8_0)
+    told = [("always", 0, 1), ("never", None, 0), ("auto", 0, 0), ("auto", None, 1)]
+    for packing, left, n in told:
+        monkeypatch.setattr(weights, "available_bytes", lambda left=left: left)
+        assert len(weights.to_pack([values], packing, 0)) == n
+    monkeypatch.setattr(weights, "available_bytes", lambda: 3000)
+    assert weights.to_pack([values], "auto", 800) == [values]
+    assert weights.to_pack([values], "auto", 900) == []
+    with pytest.raises(ValueError, match="pack is 'sometimes', expected auto"):
+        weights.to_pack([values], "sometimes", 0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [KINDS.F32, KINDS.F16, KINDS.Q8_0], ids=lambda k: k.name)
+def test_a_damaged_tensor_is_named(bad, kind):
+    values = np.ones((20, 64), np.float32)
+    values[17, 3] = bad
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"'w'.*NaN or infinite"):
+        PackedWeights([tensor("w", values, kind)], 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
@@ -66,7 +67,13 @@ class ModelFlags:
     ] = False
     cache_type_k: CacheTypeK = "f16"
     cache_type_v: CacheTypeV = "f16"
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Timings, on stderr.")] = False
+    pack: Annotated[
+        str,
+        option("--pack", metavar="WHEN", help="auto, always or never: lay weights out for speed."),
+    ] = "auto"
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Timings and notes, on stderr.")
+    ] = False
 
     def load(self, argument: str | None) -> Model:
         """Fetch the model if it must be, open it, and show progress on a terminal."""
@@ -75,6 +82,7 @@ class ModelFlags:
         from .status import load_status
 
         path = resolve(one_model(argument, self.model_option))
+        logging.basicConfig(level="INFO" if self.verbose else "WARNING", format="%(message)s")
         with load_status() as progress:
             return load(
                 path,
@@ -84,6 +92,7 @@ class ModelFlags:
                 activations=self.activations,
                 cache_type_k=self.cache_type_k,
                 cache_type_v=self.cache_type_v,
+                pack=self.pack,  # type: ignore[arg-type]
                 progress=progress,
                 check=self.check,
             )

@@ -138,7 +138,7 @@ def _read_type(cursor: Cursor, where: str) -> GGMLType:
         problem = f"type {number} ({name}) was removed from GGML; the model is needed as {instead}"
         raise cursor.error(problem, where, at)
     try:
-        return GGMLType(number)
+        return GGMLType(number)  # type: ignore[call-arg]  # by value
     except ValueError:
         problem = f"has unknown type {number}, known are 0 to {int(max(GGMLType))}"
         raise cursor.error(problem, where, at) from None

@@ -13,8 +13,8 @@ import numba
 
 from .host import ARM, X86, host_features
 
-_AVX2 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi")
-_AVX2 += ("bmi2", "lzcnt", "movbe")
+_AVX2: tuple[str, ...] = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma")
+_AVX2 += ("f16c", "bmi", "bmi2", "lzcnt", "movbe")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd")
 _VNNI = (*_AVX512, "avx512vnni")
 

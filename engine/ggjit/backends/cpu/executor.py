@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Graph, Linear, Op
+from ...graph import Graph, Linear
 from ...kernels.cache_formats import cache_format
+from ...kernels.tiles import TileShape
 from .. import Float32, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
@@ -22,7 +24,7 @@ from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
 from .threads import Team
-from .weights import PackedWeights, matrices_of
+from .weights import PackedWeights, Packing, matrices_of
 
 N_TOKENS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
@@ -47,21 +49,25 @@ class CPUExecutor:
         self, graph: Graph, n_context: int, n_threads: int | None = None,
         progress: Progress | None = None, activations: int = ACTIVATIONS,
         cache_types: tuple[str, str] = ("f16", "f16"), n_sequences: int = 1,
+        packing: Packing = "auto", shape: TileShape | None = None,
     ) -> None:
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
         self.cache_types = cache_types  # of keys and of values
         ops = fuse_residuals(graph.ops)
-        start = perf_counter()
-        self._weights = _packed(ops, self.n_threads, progress)
-        packed = perf_counter()
-        self._batch = Batch(N_TOKENS, N_SELECTED)
         k_format, v_format = map(cache_format, cache_types)
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
+        start = perf_counter()
+        report_packing = partial(progress, "packing") if progress else None
+        self._weights = PackedWeights(
+            matrices_of(ops), self.n_threads, report_packing, packing, self._layout.n_bytes
+        )
+        packed = perf_counter()
+        self._batch = Batch(N_TOKENS, N_SELECTED)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
         self._lowering = Lowering(
-            self._storage, self._weights, self._batch, self._layout, N_TOKENS, self.n_threads
+            self._storage, self._weights, self._batch, self._layout, N_TOKENS, self.n_threads, shape
         )
         steps = [step for op in ops for step in self._lowering.lower(op)]
         report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
@@ -121,11 +127,6 @@ class CPUExecutor:
     def __del__(self) -> None:
         if team := getattr(self, "_team", None):
             team.close()
-
-
-def _packed(ops: list[Op], n_threads: int, progress: Progress | None) -> PackedWeights:
-    report = (lambda done, total: progress("packing", done, total)) if progress else None
-    return PackedWeights(matrices_of(ops), n_threads, report)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,15 @@ from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
 from ...graph import Embed, Linear, Op
 from ...kernels.pack import pack
+from .budget import available_bytes
 from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
 from .threads import Call, run_parallel
 
-Packing = Literal["always", "never"]
+Packing = Literal["auto", "always", "never"]
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
+
+log = logging.getLogger("ggjit")
 
 
 def matrices_of(ops: list[Op]) -> list[Tensor]:
@@ -32,20 +36,38 @@ def packed_bytes(tensor: Tensor) -> int:
     return -(-n_rows // N_ROWS) * N_ROWS * n_columns // fmt.n_columns * fmt.packed_bytes
 
 
+def to_pack(matrices: list[Tensor], packing: Packing, beside: int) -> list[Tensor]:
+    """Return the matrices to pack: all if they fit (`beside` so many other bytes), or as told.
+
+    What is not computed with as it is has to be packed in any case. Raises: ValueError.
+    """
+    if packing not in get_args(Packing):
+        raise ValueError(f"pack is {packing!r}, expected auto, always or never")
+    wanted = sum(map(packed_bytes, matrices)) + beside
+    left = available_bytes()
+    fits = left is None or wanted <= left
+    if packing == "always" or (packing == "auto" and fits):
+        return matrices
+    if packing == "auto":
+        text = "packed weights need %d MB and %d MB are left: used from the file, which is slower"
+        log.warning(text, wanted >> 20, (left or 0) >> 20)
+    return [t for t in matrices if find(t).relay]
+
+
 class PackedWeights:
     """Every matrix of a model in lanes, every vector as float32 padded to 16."""
 
     def __init__(
         self, matrices: list[Tensor], n_threads: int, progress: Progress | None = None,
-        packing: Packing = "always",
+        packing: Packing = "always", beside: int = 0,
     ) -> None:
-        """Pack matrices; `progress(done, total)` counts bytes."""
+        """Pack matrices; `progress(done, total)` counts bytes. Raises: ValueError for a bad one."""
         self._n_threads = n_threads
         self._matrices = {t.name: t for t in matrices}
         self._packed: dict[str, npt.NDArray[Any]] = {}
         self._fields: dict[str, npt.NDArray[np.int64]] = {}
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
-        self._pack_all([t for t in matrices if packing == "always"], progress)
+        self._pack_all(to_pack(matrices, packing, beside), progress)
 
     def is_mapped(self, tensor: Tensor) -> bool:
         """Tell whether a matrix is left in the file."""
@@ -70,6 +92,8 @@ class PackedWeights:
             n = tensor.shape[0]
             values = aligned((n + 15) // 16 * 16, np.float32)
             values[:n] = find(tensor).decode_rows(tensor.data.reshape(-1), n)[0]
+            if not np.isfinite(values).all():
+                raise damaged(tensor)
             self._vectors[tensor.name] = values
         return self._vectors[tensor.name]
 
@@ -90,6 +114,7 @@ class PackedWeights:
             self._pack(tensor)
             done += tensor.data.nbytes
         report(done, total)
+        _tell_relaid(matrices)
 
     def _pack(self, tensor: Tensor) -> None:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
@@ -99,6 +124,8 @@ class PackedWeights:
         step = max(1, SLICE // (N_ROWS * n_blocks * fmt.n_bytes)) * N_ROWS * n_blocks
         for start in range(0, len(source), step):
             blocks = source[start : start + step]
+            if not fmt.finite(blocks):
+                raise damaged(tensor)
             self._pack_slice(blocks, packed[start * fmt.packed_bytes :], fmt, n_blocks)
             drop_pages(blocks)
         drop_pages(source)
@@ -106,12 +133,16 @@ class PackedWeights:
     def _pack_slice(
         self, blocks: npt.NDArray[Any], packed: npt.NDArray[Any], fmt: Format, n_blocks: int
     ) -> None:
-        source = fmt.relay(blocks) if fmt.relay else blocks
+        source, n_rows, n_bytes = blocks, len(blocks) // n_blocks, fmt.packed_bytes
+        if fmt.relay:
+            source = fmt.relay(blocks)
         fields = self._fields_of(fmt)
+        if len(fields) == 1:  # blocks of one field after the other are as one block
+            fields = fields * np.array([1, 1, n_blocks, 1])
+            n_blocks, n_bytes = 1, n_bytes * n_blocks
         operands = {
             "source": address(source), "packed": address(packed), "fields": address(fields),
-            "n_fields": len(fields), "n_rows": len(source) // n_blocks,
-            "n_blocks": n_blocks, "block_bytes": fmt.packed_bytes,
+            "n_fields": len(fields), "n_rows": n_rows, "n_blocks": n_blocks, "block_bytes": n_bytes,
         }  # fmt: skip
         n = self._n_threads
         run_parallel([Call(pack, i, n, **operands) for i in range(n)])
@@ -122,3 +153,16 @@ class PackedWeights:
             rows = [(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields]
             self._fields[fmt.name] = np.array(rows, np.int64)
         return self._fields[fmt.name]
+
+
+def damaged(tensor: Tensor) -> ValueError:
+    """Return the error for a tensor with numbers that are none."""
+    return ValueError(f"{tensor.path}: tensor {tensor.name!r} has a scale that is NaN or infinite")
+
+
+def _tell_relaid(matrices: list[Tensor]) -> None:
+    """Note in the log what types that are relaid cost."""
+    for fmt in {find(t) for t in matrices if find(t).relay}:
+        of = [t for t in matrices if find(t) is fmt]
+        before, after = sum(t.data.nbytes for t in of), sum(map(packed_bytes, of))
+        log.info("%s: %d MB of weights take %d MB", fmt.type.name, before >> 20, after >> 20)
