@@ -143,7 +143,7 @@ def test_load_options_reach_load(run, fake_load, model_file):
     given = {k: str(v) for k, v in fake_load.arguments.items() if k != "progress"}
     expected = {"path": model_file, "threads": "3", "context": "512", "backend": "reference"}
     expected |= {"cache_type_k": "q8_0", "cache_type_v": "bf16"}
-    assert given == expected | {"activations": "16", "check": "True"}
+    assert given == expected | {"activations": "16", "check": "True", "pack": "auto"}
 
 
 def test_stop_strings_and_special_tokens(run):
