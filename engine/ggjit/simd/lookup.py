@@ -11,6 +11,7 @@ from llvmlite import ir
 
 from . import target
 from .emit import Builder, Value, constant, each, op
+from .host import ARM
 from .parts import by_parts
 from .types import I8, u8x64
 
@@ -49,7 +50,7 @@ def best() -> str:
         return "avx512"
     if "avx2" in needs:
         return "avx2"
-    return "neon" if platform.machine() in ("aarch64", "arm64") else "generic"
+    return "neon" if platform.machine() in ARM else "generic"
 
 
 @cache
