@@ -30,10 +30,10 @@ def load(
     """Open a GGUF file (any shard of a split one) and make it ready.
 
     `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
-    `threads` defaults to the physical cores (on Linux; elsewhere logical CPUs) that this process
-    may use. `activations` is the number of bits (8 or 16) that they are rounded to before quantized
-    weights: 16 is as exact as float32, 8 is faster on prompts. `check` looks at all weights first
-    and refuses what is not finite. Keys and values are kept as `cache_type_k` and `cache_type_v`:
+    `threads` defaults to what `ggjit tune` found, else to the fast physical cores (on Windows:
+    logical CPUs) that this process may use. `activations` is the number of bits (8 or 16) that they
+    are rounded to before quantized weights: 16 is as exact as float32, 8 is faster on prompts.
+    `check` looks at all weights first and refuses what is not finite. Keys and values are kept as `cache_type_k` and `cache_type_v`:
     f16, bf16, q8_0 or q4_0; memory for them grows by what so many `sequences` need. `pack`:
     weights are laid out anew for speed if memory allows ("auto"), "always", or "never".
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
@@ -59,6 +59,12 @@ def load(
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
 
 
+def graph_of(path: str | Path) -> Graph:
+    """Return what a file computes. Raises: as `load`."""
+    file = open_gguf(path)
+    return architecture_of(file).build(file)
+
+
 def context_length(file: GGUFFile, wanted: int | None) -> int:
     """Return the context to allocate. Raises: ValueError beyond what the model was trained for."""
     trained = Config(file).n_context_trained
@@ -81,11 +87,15 @@ def _executor(
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
         from .backends.cpu.cores import check_threads
+        from .backends.cpu.tuning import remembered
 
         check_threads(threads)
+        tuned = remembered(graph)
+        n_threads = threads or (tuned.n_threads if tuned else None)
         return CPUExecutor(
-            graph, n_context, threads, progress, activations, cache_types, n_sequences, packing
-        )
+            graph, n_context, n_threads, progress, activations, cache_types, n_sequences, packing,
+            tuned.shape if tuned else None,
+        )  # fmt: skip
     if backend == "reference":
         from .backends.reference import ReferenceExecutor
 

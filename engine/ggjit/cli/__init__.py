@@ -22,6 +22,7 @@ from .perplexity import perplexity
 from .pull import pull
 from .run import run
 from .tokenize import tokenize
+from .tune import tune
 
 app = typer.Typer(
     help="Run quantized GGUF models on the CPU.",
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat, run, bench, perplexity, tokenize, inspect, pull):
+for command in (chat, run, bench, tune, perplexity, tokenize, inspect, pull):
     app.command()(spread(command))
 
 

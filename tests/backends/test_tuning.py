@@ -1,0 +1,51 @@
+"""What is fastest, measured and remembered."""
+
+import numpy as np
+import pytest
+from tensors import tensor
+
+from ggjit.backends.cpu import tuning
+from ggjit.backends.cpu.tuning import Speed, Tuning, remember, remembered, shapes_to_try, tune
+from ggjit.graph import Graph, Param
+from ggjit.kernels.tiles import TileShape
+
+
+@pytest.fixture
+def graph(monkeypatch, tmp_path):
+    monkeypatch.setenv("GGJIT_CACHE", str(tmp_path))
+    graph, values = Graph(), np.ones((8, 32))
+    x = graph.embed(Param("e", tensor("e", values)))
+    graph.linear(graph.select(x), Param("o", tensor("o", values)))
+    return graph
+
+
+def test_the_best_is_remembered(graph, monkeypatch):
+    """Of two that differ by noise the first stays."""
+    monkeypatch.setattr(tuning, "default_threads", lambda: 4)
+    monkeypatch.setattr(tuning, "allowed_cpus", lambda: {0, 1, 2, 3})
+
+    def measured(graph, n_context, one, activations):
+        prompt = {4: 100, 3: 101, 2: 150}[one.n_threads] * (2 if one.shape.panel == 96 else 1)
+        return Speed(prompt, 10)
+
+    monkeypatch.setattr(tuning, "measured", measured)
+    told = []
+    best = tune(graph, 64, lambda one, speed: told.append(one))
+    assert (best.n_threads, remembered(graph)) == (2, best)
+    assert len(told) == len(set(told)) >= 3
+    if len(list(shapes_to_try(best))) > 1:
+        assert best.shape.panel == 96
+
+
+def test_it_measures(graph):
+    speed = tuning.measured(graph, 64, Tuning(1, TileShape(1, 2, 16)), 16)
+    assert speed.prompt > 0
+    assert speed.reply > 0
+
+
+def test_what_is_unreadable_is_nothing(graph):
+    assert remembered(graph) is None
+    remember(graph, Tuning(3, TileShape(1, 2, 16)))
+    assert remembered(graph) == Tuning(3, TileShape(1, 2, 16))
+    tuning._path(graph).write_text("{")
+    assert remembered(graph) is None
