@@ -127,7 +127,8 @@ def spoilt(kind, items):
     [
         (GGMLType.BF16, {0: 0x80, 1: 0xFF}),
         (GGMLType.BF16, {0: 0xC0, 1: 0x7F}),
-        (GGMLType.MXFP4, {0: 0xFF}),
+        (GGMLType.MXFP4, {0: 0xFF, 1: 7}),
+        (GGMLType.MXFP4, {0: 0xFD, 1: 7}),
         (GGMLType.IQ1_M, {51: 0xC0, 55: 0x70, 53: 0xF0}),
         (GGMLType.IQ1_M, {49: 0x10, 53: 0xC0, 55: 0xF0}),
     ],
@@ -136,10 +137,16 @@ def test_scales_that_are_no_floats_of_a_block(kind, items):
     fmt = all_formats()[kind]
     assert fmt.finite(np.zeros((3, fmt.n_bytes), np.uint8))
     wrong = spoilt(kind, items)
-    with np.errstate(invalid="ignore"):
-        values = fmt.decode(wrong)
-    assert kind == GGMLType.MXFP4 or not np.all(np.isfinite(values))
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert not np.all(np.isfinite(fmt.decode(wrong)))
     assert not fmt.finite(wrong)
+
+
+def test_the_largest_scale_of_mxfp4():
+    fmt = all_formats()[GGMLType.MXFP4]
+    largest = spoilt(GGMLType.MXFP4, {0: 252, 1: 7})
+    assert fmt.finite(largest)
+    assert np.all(np.isfinite(fmt.decode(largest)))
 
 
 # -- the table ------------------------------------------------------------------------------------
