@@ -33,9 +33,10 @@ def load(
     `threads` defaults to what `ggjit tune` found, else to the fast physical cores (on Windows:
     logical CPUs) that this process may use. `activations` is the number of bits (8 or 16) that they
     are rounded to before quantized weights: 16 is as exact as float32, 8 is faster on prompts.
-    `check` looks at all weights first and refuses what is not finite. Keys and values are kept as `cache_type_k` and `cache_type_v`:
-    f16, bf16, q8_0 or q4_0; memory for them grows by what so many `sequences` need. `pack`:
-    weights are laid out anew for speed if memory allows ("auto"), "always", or "never".
+    `check` looks at all weights first and refuses what is not finite. Keys and values are kept as
+    `cache_type_k` and `cache_type_v`: f16, bf16, q8_0 or q4_0; memory for them grows by what so
+    many `sequences` need. `pack`: weights are laid out anew for speed if memory allows ("auto"),
+    "always", or "never".
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
