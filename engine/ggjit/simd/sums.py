@@ -1,24 +1,27 @@
 """How instruction sets multiply unsigned by signed bytes: one class for each way there is.
 
-A register has 64 bytes: 4 columns of 16 rows; products are summed in fours into 16 int32, the same
-integers for any bytes. Weights are below 2**n_bits: the fewer bits, the longer 16 bits hold sums.
+A logical register has 64 bytes: 4 columns of 16 rows; products are summed in fours into int32, the
+same integers for any bytes. Classes work on registers as wide as the machine's. Weights are below
+2**n_bits: the fewer bits, the longer 16 bits hold sums.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Protocol
 
 from llvmlite import ir
 
 from . import target
-from .emit import Builder, Value, constant
-from .parts import added_in_pairs, by_parts
-from .types import I16, I32, i32x16, u8x64
+from .emit import Builder, Value, call
+from .host import ARM, X86
+from .parts import added_in_pairs, joined, split
+from .types import I16, I32
 
 
 class Sums(Protocol):
-    """16 sums, of the rows of one token, that grow while code is emitted."""
+    """Sums of products that grow while code is emitted."""
 
     def add(self, w: Value, x: Value) -> None:
         """Add the products of a register of weights and one of activations."""
@@ -27,14 +30,16 @@ class Sums(Protocol):
         """Return the sums; nothing can be added after."""
 
 
+Kind = Callable[[Builder, Value, int], Sums]  # (builder, sums to begin with, n_bits)
+
+
 # -- one instruction multiplies, and sums in 32 bits -----------------------------------------------
 
 
 class Fused:
-    """An instruction `name` on registers of `n_bytes`."""
+    """The instruction `name`."""
 
     name: str
-    n_bytes: int
 
     def __init__(self, b: Builder, acc: Value, n_bits: int) -> None:
         self.b, self.acc, self.n_bits = b, acc, n_bits
@@ -43,7 +48,7 @@ class Fused:
         self.acc = self.multiplied(self.acc, w, x)
 
     def multiplied(self, acc: Value, w: Value, x: Value) -> Value:
-        return by_parts(self.b, self.name, self.n_bytes, I32, acc, w, x)
+        return call(self.b, self.name, acc.type, [acc, w, x])
 
     def total(self) -> Value:
         return self.acc
@@ -52,38 +57,38 @@ class Fused:
 class Vnni512(Fused):
     """AVX-512 VNNI."""
 
-    name, n_bytes = "llvm.x86.avx512.vpdpbusd.512", 64
+    name = "llvm.x86.avx512.vpdpbusd.512"
 
 
 class Vnni256(Fused):
     """AVX-VNNI."""
 
-    name, n_bytes = "llvm.x86.avx512.vpdpbusd.256", 32
+    name = "llvm.x86.avx512.vpdpbusd.256"
 
 
 class Usdot(Fused):
     """Arm with i8mm."""
 
-    name, n_bytes = "llvm.aarch64.neon.usdot.v4i32.v16i8", 16
+    name = "llvm.aarch64.neon.usdot.v4i32.v16i8"
 
 
 class Sdot(Fused):
     """Arm with dotprod, for signed bytes: 8-bit w * x = (w - 128) * x + 2 * (64 * x)."""
 
-    name, n_bytes = "llvm.aarch64.neon.sdot.v4i32.v16i8", 16
+    name = "llvm.aarch64.neon.sdot.v4i32.v16i8"
 
     def __init__(self, b: Builder, acc: Value, n_bits: int) -> None:
         super().__init__(b, acc, n_bits)
-        self.rest = constant(i32x16, 0)
+        self.rest = every(acc, 0)
 
     def add(self, w: Value, x: Value) -> None:
         if self.n_bits > 7:
-            self.rest = self.multiplied(self.rest, constant(u8x64, 64), x)
-            w = self.b.xor(w, constant(u8x64, -128))
+            self.rest = self.multiplied(self.rest, every(w, 64), x)
+            w = self.b.xor(w, every(w, -128))
         super().add(w, x)
 
     def total(self) -> Value:
-        return self.b.add(self.acc, self.b.shl(self.rest, constant(i32x16, 1)))
+        return self.b.add(self.acc, self.b.shl(self.rest, every(self.rest, 1)))
 
 
 # -- multiplied and summed in 16 bits for as many registers as surely fit, only then in 32 ---------
@@ -123,20 +128,18 @@ class Maddubs256(Gathered):
     """AVX2: pairs of products, added in 16 bits with saturation."""
 
     n_products = 2
-    n_bytes, bytes_name, words_name = 32, "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"
+    bytes_name, words_name = "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"
 
     def multiplied(self, w: Value, x: Value) -> Value:
-        return by_parts(self.b, self.bytes_name, self.n_bytes, I16, w, x)
+        return call(self.b, self.bytes_name, ir.VectorType(I16, w.type.count // 2), [w, x])
 
     def widened(self, words: Value) -> Value:
-        ones = ir.Constant(words.type, [1] * 32)
-        return by_parts(self.b, self.words_name, self.n_bytes, I32, words, ones)
+        return call(self.b, self.words_name, self.acc.type, [words, every(words, 1)])
 
 
 class Maddubs512(Maddubs256):
     """AVX-512 without VNNI."""
 
-    n_bytes = 64
     bytes_name, words_name = "llvm.x86.avx512.pmaddubs.w.512", "llvm.x86.avx512.pmaddw.d.512"
 
 
@@ -146,49 +149,87 @@ class Widened(Gathered):
     n_products = 1
 
     def multiplied(self, w: Value, x: Value) -> Value:
-        words = ir.VectorType(I16, 64)
+        words = ir.VectorType(I16, w.type.count)
         widen = self.b.zext if self.n_bits > 7 else self.b.sext  # Arm multiplies two of a kind
         return self.b.mul(widen(w, words), self.b.sext(x, words))
 
     def widened(self, words: Value) -> Value:
-        pairs = added_in_pairs(self.b, self.b.sext(words, ir.VectorType(I32, 64)))
+        pairs = added_in_pairs(self.b, self.b.sext(words, ir.VectorType(I32, words.type.count)))
         return added_in_pairs(self.b, pairs)
 
 
 class Nibbles:
     """8-bit weights as two of 4 bits: 255 * 128 * 2 does not fit 16 bits, 15 * 128 * 2 * 8 does."""
 
-    def __init__(self, kind: Callable[..., Sums], b: Builder, acc: Value) -> None:
+    def __init__(self, kind: Kind, b: Builder, acc: Value) -> None:
         self.b = b
-        self.low, self.high = kind(b, acc, 4), kind(b, constant(i32x16, 0), 4)
+        self.low, self.high = kind(b, acc, 4), kind(b, every(acc, 0), 4)
 
     def add(self, w: Value, x: Value) -> None:
-        words, low = ir.VectorType(I16, 32), constant(u8x64, 15)  # x86 shifts no bytes
-        shifted = self.b.lshr(self.b.bitcast(w, words), ir.Constant(words, [4] * 32))
-        self.low.add(self.b.and_(w, low), x)
-        self.high.add(self.b.and_(self.b.bitcast(shifted, u8x64.ll), low), x)
+        pairs = self.b.bitcast(w, ir.VectorType(I16, w.type.count // 2))  # x86 shifts no bytes
+        shifted = self.b.bitcast(self.b.lshr(pairs, every(pairs, 4)), w.type)
+        self.low.add(self.b.and_(w, every(w, 15)), x)
+        self.high.add(self.b.and_(shifted, every(w, 15)), x)
 
     def total(self) -> Value:
-        high = self.b.shl(self.high.total(), constant(i32x16, 4))
-        return self.b.add(self.low.total(), high)
+        high = self.high.total()
+        return self.b.add(self.low.total(), self.b.shl(high, every(high, 4)))
 
 
-def split_if_wide(kind: Callable[..., Sums]) -> Callable[..., Sums]:
+def split_if_wide(kind: Kind) -> Kind:
     """Return `kind` for weights of up to 7 bits, and two of it for 8."""
     return lambda b, acc, n_bits: Nibbles(kind, b, acc) if n_bits > 7 else kind(b, acc, n_bits)
 
 
-DOTS: dict[str, Callable[[Builder, Value, int], Sums]] = {
-    "vnni512": Vnni512,
-    "vnni256": Vnni256,
-    "maddubs512": split_if_wide(Maddubs512),
-    "maddubs256": split_if_wide(Maddubs256),
-    "usdot": Usdot,
-    "sdot": Sdot,
-    "widened": Widened,
+def every(like: Value, value: int) -> Value:
+    """Return a constant register with the elements of another."""
+    return ir.Constant(like.type, [value] * like.type.count)
+
+
+# -- what a target has -----------------------------------------------------------------------------
+
+DOTS: dict[str, tuple[int, Kind]] = {  # bytes of a register, and what works on it
+    "vnni512": (64, Vnni512),
+    "vnni256": (32, Vnni256),
+    "maddubs512": (64, split_if_wide(Maddubs512)),
+    "maddubs256": (32, split_if_wide(Maddubs256)),
+    "usdot": (16, Usdot),
+    "sdot": (16, Sdot),
+    "widened": (16, Widened),
 }
+
+# The letter of vector registers in assembly.
+_REGISTER = {**dict.fromkeys(X86, "v"), **dict.fromkeys(ARM, "w")}.get(platform.machine())
+
+
+class Parts:
+    """A logical register as registers of `n_bytes`."""
+
+    def __init__(self, n_bytes: int, kind: Kind, b: Builder, acc: Value, n_bits: int) -> None:
+        self.n_bytes, self.b = n_bytes, b
+        self.parts = [kind(b, part, n_bits) for part in split(b, acc, n_bytes)]
+
+    def add(self, w: Value, x: Value) -> None:
+        values = (split(self.b, v, self.n_bytes) for v in (w, x))
+        for part, *both in zip(self.parts, *values, strict=True):
+            part.add(*both)
+
+    def total(self) -> Value:
+        return joined(self.b, [pinned(self.b, part.total()) for part in self.parts])
+
+
+def pinned(b: Builder, value: Value) -> Value:
+    """Keep a value, and what it is made of, where it is emitted.
+
+    LLVM would move it to where it is used, sum after sum, and spill all weights meanwhile.
+    """
+    if _REGISTER is None:
+        return value
+    kind = ir.FunctionType(value.type, [value.type])
+    nothing = ir.InlineAsm(kind, "", f"={_REGISTER},0", side_effect=True)
+    return b.call(nothing, [value])
 
 
 def sums_of(b: Builder, acc: Value, n_bits: int) -> Sums:
-    """Begin sums at `acc`, for weights below 2**n_bits, as this process's target does it."""
-    return DOTS[target.current().dot](b, acc, n_bits)
+    """Begin sums of 16 rows at `acc`, as this process's target does it."""
+    return Parts(*DOTS[target.current().dot], b, acc, n_bits)

@@ -26,7 +26,7 @@ class Target:
     name: str
     needs: tuple[str, ...]
     cpu: str  # that LLVM is told of when the target is forced: one that has no more than it needs
-    dot: str  # which of simd/dot.py
+    dot: str  # which of simd/sums.py
     n_tokens: int  # of a tile: what fits the registers beside weights
     has_tiles: bool = False  # AMX
     has_halves: bool = True  # converts float16 by itself
