@@ -2,24 +2,30 @@
 
     python bench/make_random.py OUT.gguf [--type q4_0] [--layers 16] [--embd 2048] ...
 
-The default shape is that of Llama-3.2-1B (tied embeddings). Weights are drawn from a pool of
-encoded blocks and written tensor by tensor, so a large file needs little memory. The vocabulary is
-256 bytes and unused tokens; what the model says is noise.
+The default shape is that of Llama-3.2-1B (tied embeddings). A type is that of all matrices, or one
+of llama.cpp's mixes, which also make the output matrix Q6_K. Blocks are random bytes with small
+scales. The vocabulary is 256 bytes and unused tokens; what the model says is noise.
 """
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gguf
+import mixes
 import numpy as np
-from gguf import GGMLQuantizationType as Type
-from gguf.quants import quant_shape_to_byte_shape, quantize
 
-POOL = 4096  # encoded blocks
+from ggjit.formats import Format, all_formats
+from ggjit.gguf import GGMLType as Type
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from blocks import random_blocks, with_ordinary_scales
+
+POOL = 512  # different rows
 SIZES = {"layers": 16, "embd": 2048, "ffn": 8192, "heads": 32, "kv-heads": 8, "vocab": 128_256,
          "context": 131_072}  # fmt: skip
 
@@ -28,8 +34,11 @@ def main() -> None:
     """Read the command line and write the file."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--type", default="q4_0", help="of matrices: q4_0, q8_0, f16, ... (q4_0)")
-    parser.add_argument("--embd-type", help="of the embedding (default: as --type)")
+    parser.add_argument("--type", default="q4_0", choices=mixes.NAMES, metavar="TYPE",
+                        help=f"(q4_0) {', '.join(mixes.NAMES)}")  # fmt: skip
+    parser.add_argument("--embd-type", choices=mixes.NAMES, metavar="TYPE",
+                        help="of the output matrix (default: as --type)")  # fmt: skip
+    parser.add_argument("--untied", action="store_true", help="an embedding apart from the output")
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size, metavar="N", help=f"({size})")
     parser.add_argument("--seed", type=int, default=0)
@@ -46,15 +55,14 @@ def write(path: Path, args: Namespace) -> None:
     add_vocabulary(writer, args.vocab)
     tensors = list(shapes(args))
     for name, shape, type in tensors:
-        n_bytes = quant_shape_to_byte_shape(shape, type)
-        size = int(np.prod(n_bytes))
-        writer.add_tensor_info(name, n_bytes, np.dtype(np.uint8), size, raw_dtype=type)
+        # int8: the shape is taken as it is, for types that gguf-py does not know too
+        writer.add_tensor_info(name, shape, np.dtype(np.int8), n_bytes(shape, type), type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    rng = np.random.default_rng(args.seed)
+    random = RandomTensors(args.seed)
     for _, shape, type in tensors:
-        writer.write_tensor_data(random_tensor(rng, shape, type))
+        writer.write_tensor_data(random.draw(shape, type))
     writer.close()
 
 
@@ -71,13 +79,7 @@ def add_config(writer: Any, args: Namespace) -> None:
     writer.add_rope_freq_base(500_000.0)
     writer.add_rope_dimension_count(args.embd // args.heads)
     writer.add_vocab_size(args.vocab)
-    writer.add_file_type(file_type(Type[args.type.upper()]))
-
-
-def file_type(type: Type) -> int:
-    """Return llama.cpp's number for a file of one type."""
-    names = (f"MOSTLY_{type.name}", f"ALL_{type.name}")
-    return next((int(t) for t in gguf.LlamaFileType if t.name in names), 0)
+    writer.add_file_type(mixes.file_type(args.type))
 
 
 def add_vocabulary(writer: Any, n_vocab: int) -> None:
@@ -101,31 +103,56 @@ def add_vocabulary(writer: Any, n_vocab: int) -> None:
 
 def shapes(args: Namespace) -> Iterator[tuple[str, tuple[int, ...], Type]]:
     """Yield every tensor's name, shape and type."""
-    type, embd, ffn = Type[args.type.upper()], args.embd, args.ffn
+    mix, embd, ffn = mixes.find(args.type), args.embd, args.ffn
     kv = embd // args.heads * args.kv_heads
-    yield "token_embd.weight", (args.vocab, embd), Type[(args.embd_type or args.type).upper()]
-    for i in range(args.layers):
+    n, head = args.layers, mixes.find(args.embd_type or args.type).type_of("output", 0, args.layers)
+    yield "token_embd.weight", (args.vocab, embd), mix.most if args.untied else head
+    parts = {
+        "attn_q": (embd, embd), "attn_k": (kv, embd), "attn_v": (kv, embd),
+        "attn_output": (embd, embd), "ffn_gate": (ffn, embd), "ffn_up": (ffn, embd),
+        "ffn_down": (embd, ffn),
+    }  # fmt: skip
+    for i in range(n):
         yield f"blk.{i}.attn_norm.weight", (embd,), Type.F32
-        yield f"blk.{i}.attn_q.weight", (embd, embd), type
-        yield f"blk.{i}.attn_k.weight", (kv, embd), type
-        yield f"blk.{i}.attn_v.weight", (kv, embd), type
-        yield f"blk.{i}.attn_output.weight", (embd, embd), type
         yield f"blk.{i}.ffn_norm.weight", (embd,), Type.F32
-        yield f"blk.{i}.ffn_gate.weight", (ffn, embd), type
-        yield f"blk.{i}.ffn_up.weight", (ffn, embd), type
-        yield f"blk.{i}.ffn_down.weight", (embd, ffn), type
+        for part, shape in parts.items():
+            yield f"blk.{i}.{part}.weight", shape, mix.type_of(part, i, n)
     yield "output_norm.weight", (embd,), Type.F32
+    if args.untied:
+        yield "output.weight", (args.vocab, embd), head
 
 
-def random_tensor(rng: np.random.Generator, shape: tuple[int, ...], type: Type) -> Any:
-    """Return ones for a vector, else blocks from a pool whose weights keep activations' size."""
-    if len(shape) == 1:
-        return np.ones(shape, np.float32).view(np.uint8)
-    n_columns, n_bytes = gguf.GGML_QUANT_SIZES[type]
-    values = rng.standard_normal((POOL, n_columns), np.float32) / np.float32(np.sqrt(shape[1]))
-    pool = quantize(values, type).view(np.uint8).reshape(POOL, n_bytes)
-    n_blocks = shape[0] * shape[1] // n_columns
-    return pool[rng.integers(0, POOL, n_blocks, np.int32)].reshape(shape[0], -1)
+def n_bytes(shape: tuple[int, ...], type: Type) -> int:
+    """Return the bytes of a tensor. Raises: ValueError for rows that are no whole blocks."""
+    if shape[-1] % type.n_columns:
+        raise ValueError(f"rows of {shape[-1]} are no whole blocks of {type.name}")
+    return int(np.prod(shape)) // type.n_columns * type.n_bytes
+
+
+class RandomTensors:
+    """Draws the rows of tensors from a pool of different ones, made once a type and width."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._pools: dict[tuple[Type, int], Any] = {}
+
+    def draw(self, shape: tuple[int, ...], type: Type) -> Any:
+        """Return the bytes of ones for a vector, else of weights that keep activations' size."""
+        if len(shape) == 1:
+            return np.ones(shape, np.float32).view(np.uint8)
+        key = type, shape[1]
+        if key not in self._pools:
+            self._pools[key] = self._pool(all_formats()[type], shape[1])
+        return self._pools[key][self._rng.integers(0, POOL, shape[0])]
+
+    def _pool(self, fmt: Format, width: int) -> Any:
+        """Shapes: returns [POOL, bytes of a row]."""
+        if fmt.block.kind == "i":
+            values = self._rng.integers(-1, 2, (POOL, width)).astype(fmt.block)
+            return values.view(np.uint8)
+        blocks = random_blocks(fmt, self._rng, POOL, width)
+        size = 1 / (np.sqrt(width) * fmt.decode(blocks[:8]).std())
+        return with_ordinary_scales(fmt, blocks, self._rng, size).reshape(POOL, -1)
 
 
 if __name__ == "__main__":

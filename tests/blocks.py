@@ -21,18 +21,24 @@ def random_blocks(fmt: Format, rng: np.random.Generator, n_rows: int, n_columns:
     return with_ordinary_scales(fmt, rng.integers(0, 256, shape, np.uint8), rng)
 
 
-def with_ordinary_scales(fmt: Format, blocks: Any, rng: np.random.Generator) -> Any:
-    """Replace every float of blocks [..., bytes]; return them."""
+def with_ordinary_scales(
+    fmt: Format, blocks: Any, rng: np.random.Generator, size: float = 1.0
+) -> Any:
+    """Replace every float of blocks [..., bytes], by one of at most `size`; return them."""
     b = blocks.reshape(-1).view(fmt.block)
     for item in [b[name] for name in b.dtype.names] if b.dtype.names else [b]:
         if item.dtype.kind == "f":
-            item[...] = ordinary(rng, item.shape)
+            item[...] = size * ordinary(rng, item.shape)
     if fmt.name == "bf16":
-        b[:] = ordinary(rng, b.shape).astype(np.float32).view(np.uint32) >> 16
+        b[:] = (size * ordinary(rng, b.shape)).astype(np.float32).view(np.uint32) >> 16
     if fmt.name == "mxfp4":
-        b["e"] = rng.integers(100, 130, len(b))
+        b["e"] = rng.integers(100, 130, len(b)) + round(np.log2(size))
+    if fmt.name == "nvfp4":
+        small = np.abs(size * ordinary(rng, b["d"].shape)) / 2.0**119
+        b["d"] = small.astype(np.float32).view(np.uint32) >> 20
+        b["d"][::16] = 127  # zero
     if fmt.name == "iq1_m":
-        d = ordinary(rng, (len(b), 1)).astype(np.float16).view(np.uint16)
+        d = (size * ordinary(rng, (len(b), 1))).astype(np.float16).view(np.uint16)
         b["scales"] = b["scales"] & 0xFFF | d >> np.array([0, 4, 8, 12], np.uint16) << 12
     return blocks
 

@@ -5,6 +5,7 @@ import sys
 import gguf
 import make_files
 import make_random
+import mixes
 import numpy as np
 import pytest
 
@@ -37,6 +38,30 @@ def test_random_model_runs(random_file):
     assert logits.shape == (3, 300)
     assert np.isfinite(logits).all()
     assert 0.1 < logits.std() < 10
+
+
+@pytest.mark.parametrize("name", ["iq1_m", "mxfp4", "nvfp4", "q8_k", "i16", "bf16", "q4_k_m"])
+def test_random_models_of_all_kinds_run(name, tmp_path):
+    wide = ["--embd=256", "--ffn=512", "--layers=2", "--untied"]
+    run(make_random, tmp_path / "x.gguf", "--type", name, *TINY, *wide)
+    logits = ggjit.load(tmp_path / "x.gguf", backend="reference", context=8).logits([1, 2, 3])
+    assert 0.1 < logits.std() < (100 if name == "i16" else 10)
+
+
+def test_rows_of_broken_blocks_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="rows of 64 are no whole blocks of Q6_K"):
+        run(make_random, tmp_path / "x.gguf", "--type", "q6_k", *TINY)
+
+
+def test_mixes_are_llama_cpps():
+    mix = mixes.find("q4_k_m")
+    types = "".join(mix.type_of("ffn_down", i, 16).name[1] for i in range(16))
+    assert types == "6644644644644666"
+    assert {mix.type_of("ffn_up", i, 16).name for i in range(16)} == {"Q4_K"}
+    assert mix.type_of("output", 0, 16).name == mixes.find("q6_k").type_of("output", 0, 16).name
+    small = mixes.find("q4_k_s")
+    assert "".join(small.type_of("attn_v", i, 16).name[1] for i in range(6)) == "555544"
+    assert [mixes.file_type(name) for name in ("q4_k_m", "q4_k", "q4_0", "i8")] == [15, 14, 2, 1024]
 
 
 def test_other_types_hold_the_same_values(random_file, capsys):
