@@ -107,7 +107,7 @@ def shape_of(step: Step) -> tuple[int, int]:
     """Return a matrix product's rows and columns, else zeros."""
     if not step.kernel.name.startswith("linear"):
         return 0, 0
-    return 16 * int(step.operands["n_groups"]), int(step.operands["n_columns"])
+    return int(step.operands["n_rows"]), int(step.operands["n_columns"])
 
 
 def kernel_row(executor: Any, steps: list[Step], label: str, total: float) -> list[str]:
@@ -131,7 +131,7 @@ def speeds(steps: list[Step], executor: Any, took: float) -> list[str]:
     n_weights = sum(int(np.prod(shape_of(step))) for step in steps)
     count = int(steps[0].operands["count"]) - address(executor._batch.header)
     n_tokens = executor._batch.header[count // 8]
-    n_dots = 2 if steps[0].kernel.name.endswith("_a16") else 1
+    n_dots = 2 if "_a16" in steps[0].kernel.name else 1
     tops = 2 * n_dots * n_weights * n_tokens / took / 1e12
     is_int8 = isinstance(fmt.lanes, IntLanes)
     n_bytes = n_weights // fmt.n_columns * fmt.n_bytes
@@ -139,8 +139,7 @@ def speeds(steps: list[Step], executor: Any, took: float) -> list[str]:
 
 
 def kernel_is_of(step: Step, fmt: Format) -> bool:
-    name = f"linear_{fmt.name}"
-    return step.kernel.name in (name, f"{name}_a8", f"{name}_a16")
+    return f"{step.kernel.name}_".startswith((f"linear_{fmt.name}_a", f"linear_{fmt.name}__"))
 
 
 def seconds(run: Callable[[], None]) -> float:

@@ -25,7 +25,7 @@ def test_the_best_is_remembered(graph, monkeypatch):
     monkeypatch.setattr(tuning, "allowed_cpus", lambda: {0, 1, 2, 3})
 
     def measured(graph, n_context, one, activations):
-        prompt = {4: 100, 3: 101, 2: 150}[one.n_threads] * (2 if one.shape.panel == 96 else 1)
+        prompt = {4: 100, 3: 101, 2: 150}[one.n_threads] * (2 if one.shape.panel == 192 else 1)
         return Speed(prompt, 10)
 
     monkeypatch.setattr(tuning, "measured", measured)
@@ -34,7 +34,7 @@ def test_the_best_is_remembered(graph, monkeypatch):
     assert (best.n_threads, remembered(graph)) == (2, best)
     assert len(told) == len(set(told)) >= 3
     if len(list(shapes_to_try(best))) > 1:
-        assert best.shape.panel == 96
+        assert best.shape.panel == 192
 
 
 def test_it_measures(graph):

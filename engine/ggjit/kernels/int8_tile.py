@@ -37,7 +37,8 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
     """Return the device function for groups of 16 rows by tokens; `wide`: of 16 bits.
 
     Groups lie a step apart; a step of 0 works on one alone. Of the tokens `n_real` are; what is
-    read of others is of no matter. `spill` is memory for the registers.
+    read of others is of no matter. Sums begun before are in `kept` (unless `begun` is 0), and left
+    there unless these columns are the last.
     """
     assert isinstance(fmt.lanes, IntLanes)
     floats, rows = grid(f32x16, n_groups, n_tokens), tile(f32x16, n_groups)
@@ -47,9 +48,11 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
     @device
     def product(  # type: ignore[no-untyped-def]
         quants, scales, group_step, scale_step, x, token_step, meta, meta_step, bias, residual, out,
-        out_group, stride, n_runs, n_real, spill,
+        out_group, stride, n_runs, n_real, kept, begun, is_last,
     ):  # fmt: skip
         acc = zeros(floats)
+        if begun != 0:
+            acc = load(floats, kept)
         for _ in range(n_runs):
             total, first = meta + meta_step // 3, meta + meta_step // 3 * 2
             if span == 32:
@@ -70,6 +73,9 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
             scales += run_scales
             x += x_step
             meta += meta_step
+        if is_last == 0:
+            store(kept, acc)
+            return
         if bias != 0:
             acc = add(acc, by_group(floats, load_each(rows, bias, out_group)))
         if n_real == n_tokens:
@@ -77,10 +83,10 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
                 acc = add(acc, load_grid(floats, residual, out_group, stride))
             store_grid(out, out_group, stride, acc)
         else:
-            store(spill, acc)
+            store(kept, acc)
             for g in range(n_groups):
                 for t in range(n_real):
-                    row = load(f32x16, spill + 64 * (g * n_tokens + t))
+                    row = load(f32x16, kept + 64 * (g * n_tokens + t))
                     at = g * out_group + t * stride
                     if residual != 0:
                         row = add(row, load(f32x16, residual + at))

@@ -24,7 +24,7 @@ from .threads import place, share_groups
 from .tiles import META, TileShape, kernel_name, n_tile
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
-SPILL = 2048  # bytes for a tile's registers
+CHUNK = 1024  # columns whose unpacked rows stay in the nearest cache while tokens pass
 
 
 @cache
@@ -37,10 +37,10 @@ def linear_int8(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kern
 
 def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
     """Bytes of scratch each thread needs."""
-    group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
+    group, most = 16 * n_columns // fmt.n_columns * fmt.packed_bytes, max(CHUNK, fmt.n_columns)
     if target.current().has_tiles:
         return linear_amx.scratch_bytes(n_columns) + group
-    return SPILL + shape.n_groups * unpacked_bytes(n_columns) + group
+    return shape.n_groups * (unpacked_bytes(most) + 64 * (shape.panel + shape.n_tokens) + group)
 
 
 def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
@@ -50,26 +50,30 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
     one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
     many = tile_product(fmt, n_together, size, wide)
-    run_scales, run_bytes = scale_bytes(fmt), 64 if wide else 32
-    n_block_columns = fmt.n_columns
+    run_bytes, n_block_columns = 64 if wide else 32, fmt.n_columns
+    block_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
+    chunk_blocks = max(1, CHUNK // fmt.n_columns)
+    chunk_bytes = chunk_blocks * block_runs * RUN
+    chunk_scales = chunk_blocks * block_runs * scale_bytes(fmt)
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
         n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
         scratch: int, scratch_step: int, thread: int, n_threads: int,
     ) -> None:
-        n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
-        n_blocks, token_bytes = n_columns // n_block_columns, run_bytes * n_runs
+        n_groups, n_blocks = (n_rows + 15) // 16, n_columns // n_block_columns
+        n_tokens, token_bytes = load(int64, count), run_bytes * n_columns // 32
+        group_bytes = n_blocks * block_bytes
         first, last = share_groups(n_groups, thread, n_threads)
-        spill = scratch + thread * scratch_step
-        quants = spill + SPILL
-        scales = quants + n_together * n_runs * RUN
-        own = scales + n_together * n_runs * run_scales
+        quants = scratch + thread * scratch_step
+        scales = quants + n_together * chunk_bytes
+        sums = scales + n_together * chunk_scales
+        own = sums + n_together * (panel + size) * 64
         if n_tokens <= most:
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
-                b, r = place(bias, 64 * g), place(residual, 64 * g)
-                args = (w, x, meta, b, r, out + 64 * g, stride, n_tokens, n_tokens, n_blocks, spill)
+                b, r, to = place(bias, 64 * g), place(residual, 64 * g), out + 64 * g
+                args = (w, x, meta, b, r, to, stride, n_tokens, n_tokens, n_blocks, quants)
                 if n_tokens == 1:
                     one(*args)
                 elif n_tokens <= fewer:
@@ -81,16 +85,24 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
             end = min(start + panel, n_tokens)
             for g in range(first, last, n_together):
                 n = min(n_together, last - g)
-                for i in range(n):
-                    w = rows(weights, g + i, n_rows, n_blocks, fields, n_fields, own)
-                    unpack(w, quants + i * n_runs * RUN, scales + i * n_runs * run_scales, n_blocks)
                 full = int64(n == n_together)  # a step of 0: both groups are the one that is left
-                q_step, s_step, step = full * n_runs * RUN, full * n_runs * run_scales, 64 * full
-                b = place(bias, 64 * g)
-                for t in range(start, end, size):
-                    at = t * stride + 64 * g
-                    xs, ms, r, to = x + t * token_bytes, meta + 4 * t, place(residual, at), out + at
-                    many(quants, scales, q_step, s_step, xs, token_bytes, ms, META * n_tokens, b, r,
-                         to, step, stride, n_runs, min(size, end - t), spill)
+                q_step, s_step, step = full * chunk_bytes, full * chunk_scales, 64 * full
+                b, w = place(bias, 64 * g), own
+                for i in range(n - 1, -1, -1):  # the first last: all follow it
+                    to = own + i * group_bytes
+                    w = rows(weights, g + i, n_rows, n_blocks, fields, n_fields, to)
+                for block in range(0, n_blocks, chunk_blocks):
+                    some_blocks = min(chunk_blocks, n_blocks - block)
+                    for i in range(n):
+                        at = w + i * group_bytes + block * block_bytes
+                        unpack(at, quants + i * q_step, scales + i * s_step, some_blocks)
+                    run, some_runs = block * block_runs, some_blocks * block_runs
+                    at_x, at_meta = x + run * run_bytes, meta + run * META * n_tokens
+                    is_last = int64(block + some_blocks == n_blocks)
+                    for t in range(start, end, size):
+                        at, kept = t * stride + 64 * g, sums + (t - start) * n_together * 64
+                        many(quants, scales, q_step, s_step, at_x + t * token_bytes, token_bytes,
+                             at_meta + 4 * t, META * n_tokens, b, place(residual, at), out + at,
+                             step, stride, some_runs, min(size, end - t), kept, block, is_last)
 
     return kernel(linear, f"{kernel_name(fmt, wide, mapped)}_{shape}")

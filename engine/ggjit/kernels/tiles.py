@@ -32,7 +32,7 @@ class TileShape:
 
 def tile_shape() -> TileShape:
     """Return the shape that fits the machine's registers."""
-    return TileShape(2, 6, 48) if n_tile() >= 8 else TileShape(1, n_tile(), 48)
+    return TileShape(2, 6, 96) if n_tile() >= 8 else TileShape(1, n_tile(), 96)
 
 
 def kernel_name(fmt: Format, wide: bool, mapped: bool) -> str:

@@ -84,8 +84,8 @@ def shapes_to_try(start: Tuning) -> Iterator[Tuning]:
     most = target.current().n_tokens
     tiles = [(2, 6), (2, 5), (1, 8), (2, 4)] if most >= 8 else [(1, most), (1, 2 * most), (2, most)]
     for n_groups, n_tokens in tiles:
-        yield Tuning(start.n_threads, TileShape(n_groups, n_tokens, 8 * n_tokens))
-    yield Tuning(start.n_threads, TileShape(start.shape.n_groups, start.shape.n_tokens, 96))
+        yield Tuning(start.n_threads, TileShape(n_groups, n_tokens, 16 * n_tokens))
+    yield Tuning(start.n_threads, TileShape(start.shape.n_groups, start.shape.n_tokens, 192))
 
 
 def measured(graph: Graph, n_context: int, tuning: Tuning, activations: int) -> Speed:
