@@ -311,10 +311,18 @@ def test_a_tensor_that_is_used_twice_is_packed_once():
     assert CPUExecutor(graph, 16, 1).weight_bytes == 48 * 32 * 4
 
 
+def test_an_embedding_that_is_only_looked_up_is_not_read():
+    graph = Graph()
+    x = graph.select(graph.embed(param("e", (48, 32))))
+    graph.linear(x, param("o", (64, 32)))
+    assert CPUExecutor(graph, 16, 1).weight_bytes == 64 * 32 * 4
+
+
 def test_the_cache_is_float16_and_rounded_up(files):
     executor = CPUExecutor(files(KINDS.F32), 65, 1)
     assert executor.cache_bytes == 2 * 2 * 64 * 128 * 2  # layers, K and V, width, positions, bytes
     assert executor.n_context == 65
+    assert [executor.cache_bytes_read(n) for n in (0, 40)] == [2 * 2 * 64 * 2, 41 * 2 * 2 * 64 * 2]
 
 
 # -- who may run it -------------------------------------------------------------------------------

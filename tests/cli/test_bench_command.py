@@ -34,10 +34,13 @@ def test_senseless_lists_are_refused(text):
 
 
 def test_the_plan_is_llama_benchs():
-    tests = plan([512, 0], [128, 16], [0, 1024])
+    tests = plan([512, 0], [128, 16], [0, 1024], [1])
     names = ["pp512", "tg128", "tg16", "pp512 @ d1024", "tg128 @ d1024", "tg16 @ d1024"]
     assert [t.name for t in tests] == names
     assert tests[3].n_context == 1536
+    together = plan([512], [128], [0, 1024], [1, 8, 0])[-1]
+    assert together.name == "tg128 x8 @ d1024"
+    assert (together.n_tokens, together.n_context) == (8 * 128, 1152)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +60,18 @@ def test_what_is_run(test, runs):
     assert result.samples_ts == [1e9 * test.n_tokens / ns for ns in result.samples_ns]
 
 
+def test_sequences_run_side_by_side():
+    executor = FakeExecutor(rambling)
+    result = measure(executor, BenchTest(0, 2, 5, 3), 1, warm_up=True, progress=lambda _: None)
+    assert executor.batches == [[5, 5, 5], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
+    assert result.samples_ts == [1e9 * 6 / result.samples_ns[0]]
+    assert result.avg_ts_each == result.avg_ts / 3
+
+
 def test_every_run_starts_from_the_same_depth(monkeypatch):
     executor, seen = FakeExecutor(rambling), []
     run = executor.run
-    monkeypatch.setattr(executor, "run", lambda s, ids: seen.append(s.n_past) or run(s, ids))
+    monkeypatch.setattr(executor, "run", lambda s, *more: seen.append(s.n_past) or run(s, *more))
     measure(executor, BenchTest(4, 0, 6), 2, warm_up=True, progress=lambda _: None)
     assert seen == [0, 6, 6, 6]
 
@@ -98,6 +109,7 @@ def bench(ggjit_command, fake_load, model_file, monkeypatch):
     }
     model.file.tensors = {"token_embd.weight": matrix(1000, 64), "blk.0.w": matrix(64, 64)}
     model.executor.weight_bytes, model.executor.n_batch = 34048, 512
+    model.executor.cache_bytes_read = lambda n_past: 100 * n_past
     monkeypatch.setattr(model, "close", lambda: None)
     fake_load.model = model
 
@@ -128,8 +140,8 @@ def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
         assert result["stddev_ns"] == pytest.approx(samples.std(ddof=1), abs=1)
         assert result["avg_ts"] == pytest.approx((1e9 * n / samples).mean(), rel=1e-6)
         assert result["stddev_ts"] == pytest.approx((1e9 * n / samples).std(ddof=1), rel=1e-4)
-    share = generation["bandwidth_share"]
-    assert share == pytest.approx(34048 * generation["avg_ts"] / 40e9, rel=1e-6)
+    share, n_bytes = generation["bandwidth_share"], 34048 + 100 * (0 + 1 + 2 + 3) / 4
+    assert share == pytest.approx(n_bytes * generation["avg_ts"] / 40e9, rel=1e-6)
     assert prompt["bandwidth_share"] is None
     assert prompt["activations"] == 16
     ops = 2 * 2 * (8 * 64 * 64 + 1000 * 64)
@@ -141,6 +153,15 @@ def test_json_has_llama_benchs_keys_and_ours(bench, model_file):
 def test_jsonl_is_one_object_a_line(bench):
     lines = bench("-o", "jsonl", "-d", "0,16").splitlines()
     assert [json.loads(line)["n_depth"] for line in lines] == [0, 0, 16, 16]
+
+
+def test_weights_are_read_once_for_all_sequences(bench):
+    _, both = json.loads(bench("-b", "2", "-d", "10", "-o", "json"))
+    assert (both["n_sequences"], both["n_depth"]) == (2, 10)
+    assert both["avg_ts_each"] == pytest.approx(both["avg_ts"] / 2, rel=1e-3)
+    n_bytes = 34048 + 2 * 100 * (10 + 11 + 12 + 13) / 4
+    expected = n_bytes * both["avg_ts"] / 2 / 40e9
+    assert both["bandwidth_share"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_csv_quotes_everything_and_leaves_the_samples_out(bench):
@@ -214,4 +235,4 @@ def test_quantization_has_llama_cpps_names():
 def test_nothing_to_measure_is_said(ggjit_command, model_file):
     outcome = ggjit_command("bench", model_file, "-p", "0", "-n", "0")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == "ggjit: error: there is nothing to measure: -p and -n are 0\n"
+    assert outcome.err == "ggjit: error: there is nothing to measure: -p and -n, or -b, are 0\n"

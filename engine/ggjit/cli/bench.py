@@ -28,6 +28,9 @@ def bench(
     n_depth: Annotated[
         list[str] | None, option("-d", "--n-depth", metavar="N", help="Tokens before them (0).")
     ] = None,
+    sequences: Annotated[
+        list[str] | None, option("-b", "--sequences", metavar="N", help="Side by side (1).")
+    ] = None,
     threads: Annotated[
         list[str] | None, option("-t", "--threads", metavar="N", help="The physical cores.")
     ] = None,
@@ -62,9 +65,10 @@ def bench(
         numbers(n_prompt or ["512"], "-p"),
         numbers(n_gen or ["128"], "-n"),
         numbers(n_depth or ["0"], "-d"),
+        numbers(sequences or ["1"], "-b"),
     )
     if not tests:
-        raise ValueError("there is nothing to measure: -p and -n are 0")
+        raise ValueError("there is nothing to measure: -p and -n, or -b, are 0")
     n_context = max(test.n_context for test in tests)
     n_threads = numbers(threads, "-t") if threads else [None]
     path, report = resolve(one_model(model, model_option)), Report(output, sys.stdout)
@@ -79,6 +83,7 @@ def bench(
                     activations=activations,
                     cache_type_k=cache_type_k,
                     cache_type_v=cache_type_v,
+                    sequences=max(test.n_sequences for test in tests),
                     progress=progress,
                 )
             with loaded:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..backends import Executor, State
+from ..backends import BatchPart, Executor, State
 from ..gguf import GGUFFile, Tensor
 from .bench_plan import BenchTest
 
@@ -47,8 +47,13 @@ class BenchResult:
 
     @property
     def avg_ts(self) -> float:
-        """Mean tokens per second."""
+        """Mean tokens per second, of all sequences."""
         return fmean(self.samples_ts)
+
+    @property
+    def avg_ts_each(self) -> float:
+        """Mean tokens per second of one sequence."""
+        return self.avg_ts / self.test.n_sequences
 
     @property
     def stddev_ts(self) -> float:
@@ -60,46 +65,52 @@ def measure(
     executor: Executor, test: BenchTest, n_repeats: int, warm_up: bool, progress: Progress
 ) -> BenchResult:
     """Run a test `n_repeats` times, after one run that is not timed."""
-    state, ids = executor.new_state(), _random_ids(test.n_context, executor.n_vocab)
-    before, timed = ids[: test.n_depth], ids[test.n_depth :]
+    states = [executor.new_state() for _ in range(test.n_sequences)]
+    ids = _random_ids((test.n_sequences, test.n_context), executor.n_vocab)
+    before, timed = ids[:, : test.n_depth], ids[:, test.n_depth :]
+    step = test.n_prompt or 1
     started = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime())
     if test.n_depth:
         progress(f"{test.name}: filling the context")
-        executor.run(state, before)
+        _run(executor, states, before, test.n_depth)
     if warm_up:
         progress(f"{test.name}: warm-up")
-        _run(executor, state, test, timed if test.n_prompt else timed[:1])
+        _run(executor, states, timed[:, :step], step)
     samples = []
     for i in range(n_repeats):
         progress(f"{test.name}: run {i + 1}/{n_repeats}")
-        state.truncate(test.n_depth)
+        for state in states:
+            state.truncate(test.n_depth)
         start = perf_counter_ns()
-        _run(executor, state, test, timed)
+        _run(executor, states, timed, step)
         samples.append(perf_counter_ns() - start)
     return BenchResult(test, getattr(executor, "n_threads", 1), samples, started)
 
 
-def _run(executor: Executor, state: State, test: BenchTest, ids: Ids) -> None:
-    if test.n_prompt:
-        executor.run(state, ids)
-        return
-    for i in range(len(ids)):
-        executor.run(state, ids[i : i + 1])
+def _run(executor: Executor, states: list[State], ids: Ids, step: int) -> None:
+    """Append ids [sequences, tokens], `step` tokens of each sequence at a time."""
+    for i in range(0, ids.shape[1], step):
+        parts: list[BatchPart] = [
+            (state, row[i : i + step], "last") for state, row in zip(states, ids, strict=True)
+        ]
+        executor.run_batch(parts)
 
 
-def _random_ids(n: int, n_vocab: int) -> Ids:
-    return np.random.default_rng(0).integers(0, n_vocab, n, np.int32)
+def _random_ids(shape: tuple[int, int], n_vocab: int) -> Ids:
+    return np.random.default_rng(0).integers(0, n_vocab, shape, np.int32)
 
 
 def bandwidth_share(result: BenchResult, executor: Any, machine: Machine | None) -> float | None:
-    """Return the share of the memory bandwidth that reading the weights took (one by one only).
+    """Return the share of the memory bandwidth that tokens one by one took.
 
-    What one token reads is every packed weight once; the KV cache is not counted.
+    What they read is every packed weight once for all sequences, and each its own keys and values.
     """
-    weight_bytes = getattr(executor, "weight_bytes", None)
-    if machine is None or weight_bytes is None or not result.test.n_gen:
+    test = result.test
+    if machine is None or not hasattr(executor, "weight_bytes") or not test.n_gen:
         return None
-    return float(weight_bytes * result.avg_ts / machine.bandwidth)
+    cached = fmean(executor.cache_bytes_read(test.n_depth + i) for i in range(test.n_gen))
+    n_bytes = executor.weight_bytes + test.n_sequences * cached
+    return float(n_bytes * result.avg_ts_each / machine.bandwidth)
 
 
 def peak_share(
@@ -109,7 +120,8 @@ def peak_share(
 
     Activations of 16 bits are two int8 numbers each: twice the work.
     """
-    n_ops = int8_ops(file, result.test.n_prompt) * activations // 8
+    test = result.test
+    n_ops = test.n_sequences * int8_ops(file, test.n_prompt) * activations // 8
     if machine is None or not n_ops:
         return None
     return n_ops / (fmean(result.samples_ns) / 1e9) / machine.int8_peak

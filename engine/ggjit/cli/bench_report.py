@@ -17,11 +17,13 @@ from ..backends.cpu.machine import cpu_name
 from ..generate import Model
 from ..gguf import GGUFFile
 from .bench_measure import BenchResult, Machine, bandwidth_share, peak_share
+from .bench_plan import BenchTest
 
 Record = dict[str, Any]
 FORMATS = ("md", "csv", "json", "jsonl")
 COLUMNS = {"model": -30, "size": 10, "params": 10, "backend": -10, "threads": 7, "test": 15}
 COLUMNS |= {"t/s": 20}  # widths, negative ones to the left
+TEST = ("n_prompt", "n_gen", "n_depth", "n_sequences")
 QUANT_SIZES = {"S": "Small", "M": "Medium", "L": "Large"}
 
 
@@ -54,6 +56,8 @@ def record(
         "avg_ts": round(result.avg_ts, 6),
         "stddev_ts": round(result.stddev_ts, 6),
         "activations": activations,
+        "n_sequences": test.n_sequences,
+        "avg_ts_each": round(result.avg_ts_each, 6),
         "memory_bandwidth": machine and machine.bandwidth,
         "bandwidth_share": bandwidth_share(result, model.executor, machine),
         "int8_peak": machine and machine.int8_peak,
@@ -119,7 +123,6 @@ class Report:
 
 def markdown_cells(record: Record) -> dict[str, str]:
     """Return what llama-bench's table shows of a record."""
-    what = f"pp{record['n_prompt']}" if record["n_prompt"] else f"tg{record['n_gen']}"
     size, params = record["model_size"], record["model_n_params"]
     return {
         "model": record["model_type"],
@@ -127,7 +130,7 @@ def markdown_cells(record: Record) -> dict[str, str]:
         "params": f"{params / 1e9:.2f} B" if params >= 1e9 else f"{params / 1e6:.2f} M",
         "backend": record["backends"],
         "threads": str(record["n_threads"]),
-        "test": what + (f" @ d{record['n_depth']}" if record["n_depth"] else ""),
+        "test": BenchTest(*(record[key] for key in TEST)).name,
         "t/s": f"{record['avg_ts']:.2f} ± {record['stddev_ts']:.2f}",
     }
 
@@ -137,6 +140,8 @@ def notes(records: list[Record]) -> list[str]:
     lines = [""]
     for record in records:
         test = f"{markdown_cells(record)['test']} with {record['n_threads']} threads"
+        if record["n_sequences"] > 1:
+            lines.append(f"{test}: {record['avg_ts_each']:.2f} t/s for each sequence")
         if record["bandwidth_share"] is not None:
             limit = f"{record['memory_bandwidth'] / 1e9:.1f} GB/s of memory bandwidth"
             lines.append(f"{test}: {record['bandwidth_share']:.0%} of {limit}")

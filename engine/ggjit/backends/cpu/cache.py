@@ -88,6 +88,11 @@ class CacheLayout:
         """Bytes of one full sequence."""
         return sum(b.n_blocks * b.block_bytes for b in self.blocks)
 
+    def bytes_read(self, n_past: int) -> int:
+        """Bytes of the keys and values that a token behind `n_past` others sees, its own too."""
+        n, blocks = n_past + 1, self.blocks
+        return sum(min(n, b.window or n) * b.block_bytes // CHUNK for b in blocks)
+
 
 def _check(fmt: CacheFormat, dim: int, what: str) -> None:
     """Raise ValueError for a head that does not consist of whole blocks."""

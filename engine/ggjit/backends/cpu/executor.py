@@ -59,6 +59,7 @@ class CPUExecutor:
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         start = perf_counter()
         report_packing = partial(progress, "packing") if progress else None
+        self._factors = matrices_of([op for op in ops if isinstance(op, Linear)])
         self._weights = PackedWeights(
             matrices_of(ops), self.n_threads, report_packing, packing, self._layout.n_bytes
         )
@@ -84,13 +85,17 @@ class CPUExecutor:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of packed weights: what one token has to read, embedding lookups aside."""
-        return self._weights.n_bytes
+        """Bytes of the matrices that every run multiplies by; of others only rows are read."""
+        return sum(map(self._weights.n_bytes, self._factors))
 
     @property
     def cache_bytes(self) -> int:
         """Bytes of one sequence's cache."""
         return self._layout.n_bytes
+
+    def cache_bytes_read(self, n_past: int) -> int:
+        """Bytes of keys and values that a token behind `n_past` others looks at."""
+        return self._layout.bytes_read(n_past)
 
     def new_state(self) -> CPUState:
         return CPUState(self._layout)

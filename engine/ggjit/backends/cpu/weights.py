@@ -97,12 +97,9 @@ class PackedWeights:
             self._vectors[tensor.name] = values
         return self._vectors[tensor.name]
 
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all matrices, as they are read when they are used."""
-        return sum(
-            t.data.nbytes if self.is_mapped(t) else packed_bytes(t) for t in self._matrices.values()
-        )
+    def n_bytes(self, tensor: Tensor) -> int:
+        """Bytes of a matrix, as they are read when it is used."""
+        return tensor.data.nbytes if self.is_mapped(tensor) else packed_bytes(tensor)
 
     def _pack_all(self, matrices: list[Tensor], progress: Progress | None) -> None:
         report = progress or (lambda done, total: None)
