@@ -109,7 +109,7 @@ class Gathered:
         if self.n == self.n_fit:
             self.acc, self.n = self.b.add(self.acc, self.widened(self.words)), 0
         words = self.multiplied(w, x)
-        self.words = self.b.add(self.words, words) if self.n else words
+        self.words = pinned(self.b, self.b.add(self.words, words) if self.n else words)
         self.n += 1
 
     def total(self) -> Value:
@@ -219,11 +219,13 @@ class Parts:
 
 
 def pinned(b: Builder, value: Value) -> Value:
-    """Keep a value, and what it is made of, where it is emitted.
+    """Keep a register, and what it is made of, where it is emitted.
 
-    LLVM would move it to where it is used, sum after sum, and spill all weights meanwhile.
+    LLVM would move products to where their sum is used, sum after sum, add them in a tree, and
+    spill weights and parts of sums meanwhile.
     """
-    if _REGISTER is None:
+    n_bytes = value.type.count * value.type.element.width // 8
+    if _REGISTER is None or n_bytes > DOTS[target.current().dot][0]:
         return value
     kind = ir.FunctionType(value.type, [value.type])
     nothing = ir.InlineAsm(kind, "", f"={_REGISTER},0", side_effect=True)
