@@ -1,12 +1,13 @@
-"""ggjit and llama.cpp in turn on the same files: tokens per second and their ratio.
+"""ggjit, llama.cpp and OpenVINO in turn on the same files: tokens per second and their ratio.
 
     python bench/compare.py FILE.gguf ... --llama-bench [LABEL=]PATH --llama-python [LABEL=]PYTHON
+        --openvino [LABEL=]PYTHON [-p 512] [-n 128] [-d 0 8192] [-b 1 8]
 
-Both options may be repeated: the ratio is to the best of the peers, test by test. Every measurement
+Peers may be repeated: the ratio is to the best of them, test by test. Every measurement
 is one process for one test, ours and theirs alternating, so that a machine that is slower for a
 minute is so for all; one is repeated if something else took processor time meanwhile. A cell shows
 the median of all samples (least to most). Prints a markdown table, and the same figures with all
-samples as JSON on the last line.
+samples as JSON on the last line, which bench/plots.py draws.
 """
 
 from __future__ import annotations
@@ -20,19 +21,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from contestants import Contestant, Outcome, Task, ggjit, llama_bench, llama_python
+from contestants import Contestant, Outcome, ggjit, llama_bench, llama_python, openvino
 from quiet import when_quiet
 from tables import machine_line, markdown, put_into
 
-Results = dict[tuple[Path, Task], dict[str, list[Outcome]]]
+from ggjit.cli.bench_plan import BenchTest, plan
+
+PEERS = {"llama-bench": llama_bench, "llama-python": llama_python, "openvino": openvino}
+Results = dict[tuple[Path, BenchTest], dict[str, list[Outcome]]]
 
 
 def main() -> None:
     """Measure all rounds and print."""
     args = parse()
     ours = [ggjit(bits) for bits in args.activations]
-    peers = [*args.llama_bench, *args.llama_python]
-    tests = [Task(n, 0) for n in args.prompt] + [Task(0, n) for n in args.gen]
+    peers = [*args.llama_bench, *args.llama_python, *args.openvino]
+    tests = plan(args.prompt, args.gen, args.depth, args.sequences)
     results = measure([*ours, *peers], args, tests)
     header = ["file", "test", *(name for one in ours for name in (one.label, "ratio", "share"))]
     rows = [[file.stem, test.name, *cells(ours, peers, of)] for (file, test), of in results.items()]
@@ -46,7 +50,7 @@ def main() -> None:
     print(text)
     if args.into:
         put_into(args.into, args.name, text)
-    print(json.dumps({"machine": machine_line(), "results": records(results)}))
+    print(json.dumps({"name": args.name, "machine": machine_line(), "results": records(results)}))
 
 
 def parse() -> Namespace:
@@ -55,10 +59,12 @@ def parse() -> Namespace:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("-p", "--prompt", type=int, nargs="*", default=[512])
     parser.add_argument("-n", "--gen", type=int, nargs="*", default=[128])
+    parser.add_argument("-d", "--depth", type=int, nargs="+", default=[0])
+    parser.add_argument("-b", "--sequences", type=int, nargs="+", default=[1])
     parser.add_argument("-t", "--threads", type=int, default=2)
     parser.add_argument("-r", "--repeats", type=int, default=3, help="timed runs of a process (3)")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each contestant (3)")
-    for name, make in (("llama-bench", llama_bench), ("llama-python", llama_python)):
+    for name, make in PEERS.items():
         parser.add_argument(
             f"--{name}", action="append", default=[], metavar="[LABEL=]PATH",
             type=partial(labelled, make, name),
@@ -77,7 +83,7 @@ def labelled(make: Callable[[str, str], Contestant], default: str, text: str) ->
     return make(path, label or default)
 
 
-def measure(contestants: list[Contestant], args: Namespace, tests: list[Task]) -> Results:
+def measure(contestants: list[Contestant], args: Namespace, tests: list[BenchTest]) -> Results:
     """Run the rounds; who has failed at something is not asked again."""
     results: Results = {
         (file, test): {one.label: [] for one in contestants}

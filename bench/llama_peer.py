@@ -1,10 +1,11 @@
 """llama.cpp through llama-cpp-python, run by the interpreter that has it (needs no ggjit).
 
-    PYTHON llama_peer.py bench MODEL -t THREADS -p N_PROMPT -n N_GEN -r REPEATS    JSON on stdout
+    PYTHON llama_peer.py bench MODEL -t THREADS -p N_PROMPT -n N_GEN [-d DEPTH] [-b SEQUENCES] -r N
     PYTHON llama_peer.py logits MODEL IDS.npy OUT.npy -t THREADS [--one-by-one]
 
 IDS is int32 [passages, tokens], OUT float32 [passages, tokens, n_vocab]. `bench` times what
-llama-bench times: random tokens, one warm-up run, an empty context; its defaults for the rest.
+llama-bench times, random tokens after one warm-up run, of one or several sequences side by side;
+its defaults for the rest; JSON on stdout. Ends with UNREADABLE if the file cannot be read.
 """
 
 from __future__ import annotations
@@ -22,39 +23,50 @@ import llama_cpp
 import numpy as np
 
 UBATCH = 512  # llama.cpp's default
+UNREADABLE = 3
 
 
 class Peer:
     """A model and one context."""
 
-    def __init__(self, path: str, n_threads: int, n_context: int) -> None:
+    def __init__(self, path: str, n_threads: int, n_context: int, n_sequences: int = 1) -> None:
+        """Open a file for sequences of `n_context` tokens."""
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(
             path.encode(), llama_cpp.llama_model_default_params()
         )
         if not self.model:
-            sys.exit(f"{path}: llama.cpp cannot load it")
+            print(f"{path}: llama.cpp cannot load it", file=sys.stderr)
+            sys.exit(UNREADABLE)
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = max(n_context, UBATCH)
+        n_context = -(-n_context // 256) * 256  # of a sequence: as llama.cpp rounds it
+        params.n_ctx = params.n_batch = max(n_context, UBATCH) * n_sequences
+        params.n_seq_max = n_sequences
         params.n_ubatch = UBATCH
         params.n_threads = params.n_threads_batch = n_threads
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama_cpp.llama_vocab_n_tokens(vocab)
 
-    def clear(self) -> None:
-        """Forget all tokens."""
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
+    def forget(self, n: int = 0) -> None:
+        """Forget all but the first `n` tokens of every sequence."""
+        memory = llama_cpp.llama_get_memory(self.context)
+        if n:
+            llama_cpp.llama_memory_seq_rm(memory, -1, n, -1)
+        else:
+            llama_cpp.llama_memory_clear(memory, True)
 
-    def decode(self, ids: list[int], first: int, all_logits: bool = False) -> None:
-        """Append tokens, the first of them at position `first`, and wait for the result."""
-        batch = llama_cpp.llama_batch_init(len(ids), 0, 1)
-        batch.n_tokens = len(ids)
-        for i, token in enumerate(ids):
-            batch.token[i], batch.pos[i] = token, first + i
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
-            batch.logits[i] = all_logits or i == len(ids) - 1
+    def decode(self, sequences: list[list[int]], first: int, all_logits: bool = False) -> None:
+        """Append tokens to each sequence, from position `first` on, and wait for the result."""
+        n = len(sequences[0])
+        batch = llama_cpp.llama_batch_init(n * len(sequences), 0, 1)
+        batch.n_tokens = n * len(sequences)
+        for i in range(batch.n_tokens):
+            sequence, at = divmod(i, n)
+            batch.token[i], batch.pos[i] = sequences[sequence][at], first + at
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
+            batch.logits[i] = all_logits or at == n - 1
         code = llama_cpp.llama_decode(self.context, batch)
         llama_cpp.llama_synchronize(self.context)
         llama_cpp.llama_batch_free(batch)
@@ -82,40 +94,46 @@ def write_logits(args: Namespace) -> None:
     out = np.lib.format.open_memmap(args.out, "w+", np.float32, shape)
     step = 1 if args.one_by_one else n
     for i, ids in enumerate(passages.tolist()):
-        peer.clear()
+        peer.forget()
         for t in range(0, n, step):
-            peer.decode(ids[t : t + step], t, all_logits=True)
+            peer.decode([ids[t : t + step]], t, all_logits=True)
             out[i, t : t + step] = peer.logits(step)
 
 
 def bench(args: Namespace) -> None:
     """Print records with llama-bench's keys."""
-    peer = Peer(args.model, args.threads, args.prompt + args.gen)
+    peer = Peer(args.model, args.threads, args.depth + args.prompt + args.gen, args.sequences)
+    before = _random_ids(peer, args.sequences, args.depth)
+    if args.depth:
+        peer.decode(before, 0)
     tests = [(args.prompt, 0)] * bool(args.prompt) + [(0, args.gen)] * bool(args.gen)
-    print(json.dumps([_record(peer, *test, args.threads, args.repeats) for test in tests]))
+    print(json.dumps([_record(peer, *test, args) for test in tests]))
 
 
-def _record(peer: Peer, n_prompt: int, n_gen: int, n_threads: int, n_repeats: int) -> Any:
-    n = n_prompt + n_gen
-    samples = [_run(peer, n_prompt, n_gen) for _ in range(1 + n_repeats)][1:]
+def _record(peer: Peer, n_prompt: int, n_gen: int, args: Namespace) -> Any:
+    n = args.sequences * (n_prompt + n_gen)
+    samples = [_run(peer, n_prompt, n_gen, args) for _ in range(1 + args.repeats)][1:]
     speeds = [1e9 * n / ns for ns in samples]
     return {
-        "n_prompt": n_prompt, "n_gen": n_gen, "n_depth": 0, "n_threads": n_threads,
+        "n_prompt": n_prompt, "n_gen": n_gen, "n_depth": args.depth, "n_threads": args.threads,
+        "n_sequences": args.sequences,
         "avg_ts": fmean(speeds), "stddev_ts": stdev(speeds) if len(speeds) > 1 else 0.0,
         "samples_ns": samples, "samples_ts": speeds,
     }  # fmt: skip
 
 
-def _run(peer: Peer, n_prompt: int, n_gen: int) -> int:
-    ids = random.choices(range(peer.n_vocab), k=n_prompt + n_gen)
-    peer.clear()
+def _run(peer: Peer, n_prompt: int, n_gen: int, args: Namespace) -> int:
+    ids = _random_ids(peer, args.sequences, n_prompt + n_gen)
+    step = n_prompt or 1
+    peer.forget(args.depth)
     start = perf_counter_ns()
-    if n_prompt:
-        peer.decode(ids, 0)
-    else:
-        for i, token in enumerate(ids):
-            peer.decode([token], i)
+    for i in range(0, n_prompt + n_gen, step):
+        peer.decode([row[i : i + step] for row in ids], args.depth + i)
     return perf_counter_ns() - start
+
+
+def _random_ids(peer: Peer, n_sequences: int, n: int) -> list[list[int]]:
+    return [random.choices(range(peer.n_vocab), k=n) for _ in range(n_sequences)]
 
 
 def main() -> None:
@@ -127,6 +145,8 @@ def main() -> None:
     timing.add_argument("model")
     timing.add_argument("-p", "--prompt", type=int, default=512)
     timing.add_argument("-n", "--gen", type=int, default=128)
+    timing.add_argument("-d", "--depth", type=int, default=0)
+    timing.add_argument("-b", "--sequences", type=int, default=1)
     timing.add_argument("-r", "--repeats", type=int, default=3)
     evaluation = commands.add_parser("logits")
     evaluation.set_defaults(run=write_logits)

@@ -8,10 +8,12 @@ import compare
 import contestants
 import pytest
 import quiet
-from contestants import Contestant, Outcome, Task
+from contestants import Contestant, Outcome
 from tables import put_into
 
-PP, FILE = Task(512, 0), Path("model.gguf")
+from ggjit.cli.bench_plan import BenchTest
+
+PP, FILE = BenchTest(512, 0, 64), Path("model.gguf")
 
 
 def outcome(*speeds, **more):
@@ -46,13 +48,24 @@ def test_a_crash_is_told_as_such():
     crash = script("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
     assert crash.run(FILE, PP, 2, 3).failure == "crash (SIGILL)"
     assert script("raise SystemExit(2)").run(FILE, PP, 2, 3).failure == "exit code 2"
+    assert script("raise SystemExit(3)").run(FILE, PP, 2, 3).failure == "cannot read it"
 
 
 def test_both_engines_get_the_same_numbers():
-    numbers = ["-p", "512", "-n", "0", "-t", "2", "-r", "3"]
-    for one in (contestants.ggjit(16), contestants.llama_bench("lb", "x")):
+    numbers = ["-p", "512", "-n", "0", "-d", "64", "-t", "2", "-r", "3"]
+    peers = [make("lb", "x") for make in compare.PEERS.values()]
+    for one in (contestants.ggjit(16), *peers):
         command = one.command(FILE, PP, 2, 3)
-        assert command[command.index("-p") :][:8] == numbers
+        assert command[command.index("-p") :][:10] == numbers
+
+
+def test_only_some_take_several_sequences():
+    several = BenchTest(0, 16, 0, 8)
+    for one in (contestants.ggjit(16), contestants.llama_python("python", "x")):
+        command = one.command(FILE, several, 2, 3)
+        assert command[command.index("-b") + 1] == "8"
+    for one in (contestants.llama_bench("lb", "x"), contestants.openvino("python", "x")):
+        assert one.run(FILE, several, 2, 3).failure == "-"
 
 
 def test_measure_is_repeated_when_others_were_busy(monkeypatch):
