@@ -7,7 +7,7 @@ the columns of its share of the blocks of 32, whichever kernel it is.
 import numpy as np
 import pytest
 from attention_cache import Cache
-from blocks import random_blocks
+from blocks import random_blocks, whole_blocks
 from calls import (
     embed,
     has_integers,
@@ -19,9 +19,8 @@ from calls import (
     rotate,
     silu_mul,
 )
+from chosen import chosen
 from guarded import Part
-
-from ggjit.formats import all_formats
 
 PARTS = [Part(0, 1), Part(0, 2), Part(1, 2), Part(0, 3), Part(1, 3), Part(2, 3)]
 EACH_PART = pytest.mark.parametrize("part", PARTS, ids=lambda p: f"{p.thread} of {p.n_threads}")
@@ -78,11 +77,12 @@ def test_rotation_by_tokens(rng, n_tokens, part):
 
 
 @EACH_PART
-@pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
+@chosen
 def test_embedding_by_tokens(rng, fmt, part):
-    packed = pack_matrix(fmt, random_blocks(fmt, rng, 30, 64), 30)
+    packed = pack_matrix(fmt, random_blocks(fmt, rng, 30, n := whole_blocks(fmt, 64)), 30)
     ids = rng.integers(0, 30, 7)
-    assert_only(embed(fmt, packed, ids, 64, part), embed(fmt, packed, ids, 64), share(7, part))
+    whole = embed(fmt, packed, ids, 30, n)
+    assert_only(embed(fmt, packed, ids, 30, n, part), whole, share(7, part))
 
 
 @EACH_PART
@@ -113,12 +113,12 @@ def test_activation_by_columns(rng, n_columns, part):
 
 @EACH_PART
 @pytest.mark.parametrize("n_rows", [16, 48, 80, 100, 257])
-@pytest.mark.parametrize("fmt", all_formats().values(), ids=lambda f: f.name)
+@chosen
 def test_products_by_columns(rng, fmt, n_rows, part):
-    packed = pack_matrix(fmt, random_blocks(fmt, rng, n_rows, 32), n_rows)
+    packed = pack_matrix(fmt, random_blocks(fmt, rng, n_rows, n := whole_blocks(fmt, 32)), n_rows)
     columns = columns_of(n_rows, part)
     for n_tokens in N_TOKENS:
-        x, residual = (rng.normal(size=(n_tokens, n)).astype("f4") for n in (32, n_rows))
+        x, residual = (rng.normal(size=(n_tokens, m)).astype("f4") for m in (n, n_rows))
         x = quantize_rows(x) if has_integers(fmt) else x
         whole = linear(fmt, packed, x, n_rows, residual=residual)
         for given in nothing_else_of(columns=columns):
