@@ -53,7 +53,7 @@ def test_multiply_tiles_multiplies_whole_tiles(rng):
     np.testing.assert_array_equal(sums.array, np.einsum("mkj,knj->mn", a.reshape(16, 16, 4), b))
 
 
-@pytest.mark.skipif(not NAME.startswith("avx512"), reason="looks for AVX-512 instructions")
+@pytest.mark.skipif(target.current().dot != "vnni512", reason="looks for its instructions")
 def test_multiply_stays_in_registers():
     code = assembly(peaks.multiply())
     dots = re.findall(r"vpdpbusd\s+(\S+),", code)
