@@ -81,19 +81,26 @@ def page(args: Namespace, rows: list[list[str]], checks: list[list[str]]) -> Ite
         yield markdown(["file", "activations", *WAYS], checks)
 
 
-def compared(path: Path, ids: Ids, args: Namespace) -> Iterator[tuple[str, Divergence]]:
-    """Yield the divergence of each engine from the reference."""
+def compared(
+    path: Path, ids: Ids, args: Namespace, cache: tuple[str, str] = ("f16", "f16")
+) -> Iterator[tuple[str, Divergence]]:
+    """Yield the divergence of each engine from the reference; `cache`: types of keys and values."""
     n_context = ids.shape[1]
     reference = ggjit.load(path, backend="reference", context=n_context)
     models = {
         f"ggjit, {bits} bits": ggjit.load(
-            path, threads=args.threads, context=n_context, activations=bits
+            path,
+            threads=args.threads,
+            context=n_context,
+            activations=bits,
+            cache_type_k=cache[0],
+            cache_type_v=cache[1],
         )
         for bits in args.activations
     }
     found: dict[str, list[Divergence]] = {name: [] for name in models}
     with tempfile.TemporaryDirectory() as folder:
-        theirs = llama_logits(path, ids, args, Path(folder)) if args.llama_python else None
+        theirs = llama_logits(path, ids, args, Path(folder), cache) if args.llama_python else None
         for i, passage in enumerate(ids):
             exact = reference.logits(passage)
             for name, model in models.items():
@@ -104,11 +111,13 @@ def compared(path: Path, ids: Ids, args: Namespace) -> Iterator[tuple[str, Diver
         yield name, pooled(parts)
 
 
-def llama_logits(path: Path, ids: Ids, args: Namespace, folder: Path) -> Any:
+def llama_logits(
+    path: Path, ids: Ids, args: Namespace, folder: Path, cache: tuple[str, str]
+) -> Any:
     """Return llama.cpp's logits [passages, tokens, n_vocab], mapped from a file."""
     np.save(folder / "ids.npy", ids)
     command = [args.llama_python, PEER, "logits", path, folder / "ids.npy", folder / "logits.npy"]
-    options = ["-t", str(args.threads), *["--one-by-one"] * args.one_by_one]
+    options = ["-t", str(args.threads), *["--one-by-one"] * args.one_by_one, "--cache", *cache]
     subprocess.run([*map(str, command), *options], check=True)
     return np.load(folder / "logits.npy", mmap_mode="r")
 

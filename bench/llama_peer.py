@@ -1,7 +1,7 @@
 """llama.cpp through llama-cpp-python, run by the interpreter that has it (needs no ggjit).
 
     PYTHON llama_peer.py bench MODEL -t THREADS -p N_PROMPT -n N_GEN [-d DEPTH] [-b SEQUENCES] -r N
-    PYTHON llama_peer.py logits MODEL IDS.npy OUT.npy -t THREADS [--one-by-one]
+    PYTHON llama_peer.py logits MODEL IDS.npy OUT.npy -t THREADS [--one-by-one] [--cache q8_0 q4_0]
 
 IDS is int32 [passages, tokens], OUT float32 [passages, tokens, n_vocab]. `bench` times what
 llama-bench times, random tokens after one warm-up run, of one or several sequences side by side;
@@ -24,13 +24,21 @@ import numpy as np
 
 UBATCH = 512  # llama.cpp's default
 UNREADABLE = 3
+CACHE_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 8, "bf16": 30}  # ggml's numbers
 
 
 class Peer:
     """A model and one context."""
 
-    def __init__(self, path: str, n_threads: int, n_context: int, n_sequences: int = 1) -> None:
-        """Open a file for sequences of `n_context` tokens."""
+    def __init__(
+        self,
+        path: str,
+        n_threads: int,
+        n_context: int,
+        n_sequences: int = 1,
+        cache: tuple[str, str] = ("f16", "f16"),
+    ) -> None:
+        """Open a file for sequences of `n_context` tokens; `cache`: types of keys and values."""
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(
@@ -45,6 +53,7 @@ class Peer:
         params.n_seq_max = n_sequences
         params.n_ubatch = UBATCH
         params.n_threads = params.n_threads_batch = n_threads
+        params.type_k, params.type_v = (CACHE_TYPES[name] for name in cache)
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama_cpp.llama_vocab_n_tokens(vocab)
@@ -89,7 +98,7 @@ def write_logits(args: Namespace) -> None:
     """Evaluate each passage from an empty context."""
     passages = np.load(args.ids)
     n = passages.shape[1]
-    peer = Peer(args.model, args.threads, n)
+    peer = Peer(args.model, args.threads, n, cache=args.cache)
     shape = (*passages.shape, peer.n_vocab)
     out = np.lib.format.open_memmap(args.out, "w+", np.float32, shape)
     step = 1 if args.one_by_one else n
@@ -153,6 +162,7 @@ def main() -> None:
     for name in ("model", "ids", "out"):
         evaluation.add_argument(name)
     evaluation.add_argument("--one-by-one", action="store_true")
+    evaluation.add_argument("--cache", nargs=2, choices=CACHE_TYPES, default=("f16", "f16"))
     for command in (timing, evaluation):
         command.add_argument("-t", "--threads", type=int, default=2)
     args = parser.parse_args()

@@ -2,33 +2,30 @@
 
     python bench/make_files.py SmolLM2-135M-Instruct.Q4_1.gguf [--types q4_0 q8_0 f16] [--to FOLDER]
 
-Matrices are decoded and encoded again by gguf-py; metadata is copied. In a 4- or 5-bit file the
-embedding stays Q8_0, as llama.cpp leaves it where it is the output matrix as well. A file made of a
-4-bit one is no better than that: speed and exactness can be measured with it, quality cannot.
+Matrices are decoded by gguf-py and encoded again, by gguf-py or with `--ggml` by llama.cpp's
+libggml-base, which knows all types; metadata is copied. In files of few bits the embedding stays
+Q8_0, and so does every matrix whose rows are no whole blocks; `--widen` makes them so with zeros.
+A file made of a 4-bit one is no better than that: speed and exactness can be measured with it,
+quality cannot.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawTextHelpFormatter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gguf
+import mixes
 import numpy as np
-from gguf import GGMLQuantizationType as Type
-from gguf.quants import dequantize, quantize
+from encode import Encoder
+from gguf.quants import dequantize
+from widen import Widening
 
-FILE_TYPES = {
-    Type.F32: gguf.LlamaFileType.ALL_F32,
-    Type.F16: gguf.LlamaFileType.MOSTLY_F16,
-    Type.BF16: gguf.LlamaFileType.MOSTLY_BF16,
-    Type.Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0,
-    Type.Q4_1: gguf.LlamaFileType.MOSTLY_Q4_1,
-    Type.Q5_0: gguf.LlamaFileType.MOSTLY_Q5_0,
-    Type.Q5_1: gguf.LlamaFileType.MOSTLY_Q5_1,
-    Type.Q8_0: gguf.LlamaFileType.MOSTLY_Q8_0,
-}
-FEW_BITS = (Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1)
+from ggjit.gguf import GGMLType as Type
+
+FEW_BITS = 6.5  # a weight; Q6_K has more
 
 
 def main() -> None:
@@ -37,51 +34,73 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("--types", nargs="+", default=["q4_0", "q8_0", "f16"], metavar="TYPE")
     parser.add_argument("--to", type=Path, help="folder (default: that of the source)")
+    parser.add_argument("--ggml", type=Path, metavar="LIBRARY", help="llama.cpp's libggml-base")
+    parser.add_argument("--widen", action="store_true", help="to rows of whole blocks of 256")
     args = parser.parse_args()
-    reader = gguf.GGUFReader(args.source)
+    reader, encoder = gguf.GGUFReader(args.source), Encoder(args.ggml)
     for name in args.types:
         stem = args.source.name.removesuffix(".gguf").rpartition(".")[0] or args.source.stem
         path = (args.to or args.source.parent) / f"{stem}.{name.upper()}.gguf"
         if path.exists() and path.samefile(args.source):
             parser.error(f"{path} is the source itself")
-        write(reader, Type[name.upper()], path)
+        write(reader, Type[name.upper()], path, encoder, args.widen)
         print(path)
 
 
-def write(reader: gguf.GGUFReader, type: Type, path: Path) -> None:
+def write(reader: Any, type: Type, path: Path, encoder: Encoder, widen: bool = False) -> None:
     """Write all of a file, its matrices as `type`; the name appears when the file is whole."""
     part = path.with_name(path.name + ".part")
     writer = gguf.GGUFWriter(part, "")
     writer.kv_data[0].clear()
-    for field in reader.fields.values():
-        if not field.name.startswith("GGUF."):
-            sub_type = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub_type)
+    fields = {f.name: f for f in reader.fields.values() if not f.name.startswith("GGUF.")}
+    widening = Widening({key: field.contents() for key, field in fields.items()}) if widen else None
+    for key, field in fields.items():
+        sub_type = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        value = widening.value(key, field.contents()) if widening else field.contents()
+        writer.add_key_value(key, value, field.types[0], sub_type=sub_type)
     writer.kv_data[0].pop("general.file_type", None)
-    writer.add_file_type(FILE_TYPES[type])
-    for tensor in reader.tensors:
-        wanted = type_of(tensor, type)
-        data = tensor.data if wanted == tensor.tensor_type else encoded(tensor, wanted)
-        writer.add_tensor(tensor.name, data, raw_dtype=wanted)
+    writer.add_file_type(mixes.file_type(type.name.lower()))
+    change = widening.tensor if widening else None
+    encoded = [(t.name, *encode(t, type, encoder, change)) for t in reader.tensors]
+    for name, shape, kind, data in encoded:
+        writer.add_tensor_info(name, shape, np.dtype(np.int8), data.nbytes, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+    writer.write_ti_data_to_file()
+    for *_, data in encoded:
+        writer.write_tensor_data(data)
     writer.close()
     part.replace(path)
 
 
-def type_of(tensor: Any, type: Type) -> Type:
-    """Return the type to write a tensor in."""
-    if len(tensor.shape) < 2:
-        return Type(tensor.tensor_type)
-    if type in FEW_BITS and tensor.name in ("token_embd.weight", "output.weight"):
+def encode(
+    tensor: Any, type: Type, encoder: Encoder, change: Callable[[str, Any], Any] | None
+) -> tuple[tuple[int, ...], Type, Any]:
+    """Return a tensor's shape, type and bytes, its values changed or as they are."""
+    shape, source = tuple(map(int, reversed(tensor.shape))), Type(int(tensor.tensor_type))
+    values = None
+    if change:
+        values = change(tensor.name, decoded(tensor).reshape(shape))
+        shape = values.shape
+    wanted = source if len(shape) < 2 else type_of(tensor.name, shape[1], type)
+    if values is None and wanted == source:
+        return shape, wanted, np.ascontiguousarray(tensor.data).view(np.uint8)
+    if values is None:
+        values = decoded(tensor)
+    return shape, wanted, encoder(values.reshape(-1, shape[-1]), wanted)
+
+
+def decoded(tensor: Any) -> Any:
+    """Return a tensor's values."""
+    return np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type))
+
+
+def type_of(name: str, n_columns: int, type: Type) -> Type:
+    """Return the type to write a matrix in."""
+    is_small = 8 * type.n_bytes / type.n_columns < FEW_BITS
+    if is_small and name in ("token_embd.weight", "output.weight"):
         return Type.Q8_0
-    return type
-
-
-def encoded(tensor: Any, type: Type) -> Any:
-    """Return a tensor's data in another type."""
-    return quantize(np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type)), type)
+    return Type.Q8_0 if n_columns % type.n_columns else type
 
 
 if __name__ == "__main__":

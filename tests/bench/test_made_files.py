@@ -79,6 +79,16 @@ def test_other_types_hold_the_same_values(random_file, capsys):
             assert np.abs(a - b).max() <= closeness * np.abs(b).max(), tensor.name
 
 
+def test_a_widened_model_computes_the_same(random_file, tmp_path):
+    run(make_files, random_file, "--types", "f32", "--widen", "--to", tmp_path)
+    wide, ids = tmp_path / "tiny.F32.gguf", [1, 2, 3, 4]
+    assert open_gguf(wide).tensors["blk.0.attn_k.weight"].shape == (128, 256)
+    logits = [
+        ggjit.load(path, backend="reference", context=8).logits(ids) for path in (random_file, wide)
+    ]
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-5)
+
+
 def decoded(tensor):
     return gguf.quants.dequantize(np.asarray(tensor.data).reshape(tensor.shape[0], -1), tensor.type)
 
