@@ -12,8 +12,8 @@ from numba import int8
 from ..jit import Kernel, device, kernel
 from ..simd import target
 from ..simd.amx import configure, dot_tiles, load_tile, release, store_tile
-from ..simd.dot import dot
-from ..simd.ops import add, load, prefetch, splat, store, zeros
+from ..simd.dot import dot_registers
+from ..simd.ops import add, load, prefetch, splat, splat_each, store, zeros
 from ..simd.types import i32x16, tile, u8x64
 from .threads import share
 
@@ -21,7 +21,6 @@ READ = 512  # bytes of one step of `read_memory`
 TILE_PRODUCTS = 4  # of one step of `multiply_tiles`
 
 _EIGHT = tile(i32x16, 8)
-_WEIGHT = tile(u8x64, 1)
 
 
 @cache
@@ -62,9 +61,10 @@ def multiply() -> Kernel:
     def multiply_int8(
         x: int, sums: int, sums_step: int, n_steps: int, thread: int, n_threads: int
     ) -> None:
-        acc, w, one = zeros(ints), load(_WEIGHT, x), splat(u8x64, int8(1))
+        acc, w, one = zeros(ints), load(u8x64, x), splat(u8x64, int8(1))
+        xs = splat_each(ints, x, 4)
         for _ in range(n_steps):
-            acc = dot(acc, w, x, 4)
+            acc = dot_registers(acc, w, xs)
             w = add(w, one)
         store(sums + sums_step * thread, acc)
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from .emit import Builder, Value, at, op, pointer, registers, splatted, tiled, widest
 from .sums import sums_of
 from .types import I32, I64, i32x16, u8x64
-
-
-def emitter(n_bits: int) -> Callable[[Builder, Value, Value, Value], Value]:
-    """Return `emit(builder, acc, w, x)` for one register; `sums_of` serves several better."""
-
-    def emit(b: Builder, acc: Value, w: Value, x: Value) -> Value:
-        sums = sums_of(b, acc, n_bits)
-        sums.add(w, x)
-        return sums.total()
-
-    return emit
 
 
 @cache
@@ -45,3 +33,14 @@ def dot_of(n_bits: int) -> Any:
 
 
 dot = dot_of(8)
+
+
+@op(lambda acc, weight, x: acc)
+def dot_registers(b: Builder, kinds: Any, acc: Value, weight: Value, x: Value) -> Value:
+    """Add one weight register's products with each register of `x`: nothing is read."""
+    done = []
+    for a, one in zip(registers(b, kinds[0], acc), registers(b, kinds[2], x), strict=True):
+        sums = sums_of(b, a, 8)
+        sums.add(weight, b.bitcast(one, u8x64.ll))
+        done.append(sums.total())
+    return tiled(b, kinds[0], done)
