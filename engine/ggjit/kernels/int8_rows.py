@@ -40,15 +40,17 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
     assert isinstance(fmt.lanes, IntLanes)
     floats, add_run = tile(f32x16, n), run_of(fmt.lanes, n, wide)
     n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
-    n_lines, run_bytes = (block_bytes + 63) // 64, 64 if wide else 32
+    step = block_bytes // n_runs
+    n_lines, run_bytes = (step + 63) // 64, 64 if wide else 32
 
     @device
     def product(w, x, meta, bias, residual, out, stride, n_real, n_tokens, n_blocks, spill):  # type: ignore[no-untyped-def]
         acc, token_step = zeros(floats), run_bytes * n_runs * n_blocks
         for _ in range(n_blocks):
-            for line in range(n_lines):
-                prefetch(w + AHEAD + 64 * line)
             for j in range(n_runs):
+                ahead = w + AHEAD + j * step
+                for line in range(n_lines):  # few at a time: more than can be on their way block
+                    prefetch(ahead + 64 * line)
                 acc = add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
                 x += run_bytes
                 meta += META * n_tokens
