@@ -88,8 +88,9 @@ ASSEMBLY = """
 from ggjit.formats import all_formats
 from ggjit.jit.compiler import assembly
 from ggjit.kernels.linear_int8 import linear_int8
+from ggjit.kernels.tiles import tile_shape
 fmt = next(f for f in all_formats().values() if f.name == "q4_1")
-print(assembly(linear_int8(fmt, False)))
+print(assembly(linear_int8(fmt, False, False, tile_shape())))
 """
 
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86 instructions")
