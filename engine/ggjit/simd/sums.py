@@ -7,7 +7,6 @@ same integers for any bytes. Classes work on registers as wide as the machine's.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from llvmlite import ir
 
 from . import target
 from .emit import Builder, Value, call
-from .host import ARM, X86
 from .parts import added_in_pairs, joined, split
 from .types import I16, I32
 
@@ -109,7 +107,7 @@ class Gathered:
         if self.n == self.n_fit:
             self.acc, self.n = self.b.add(self.acc, self.widened(self.words)), 0
         words = self.multiplied(w, x)
-        self.words = pinned(self.b, self.b.add(self.words, words) if self.n else words)
+        self.words = self.b.add(self.words, words) if self.n else words
         self.n += 1
 
     def total(self) -> Value:
@@ -130,6 +128,10 @@ class Maddubs256(Gathered):
     n_products = 2
     bytes_name, words_name = "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"
 
+    def add(self, w: Value, x: Value) -> None:
+        super().add(w, x)
+        self.words = pinned(self.b, self.words)
+
     def multiplied(self, w: Value, x: Value) -> Value:
         return call(self.b, self.bytes_name, ir.VectorType(I16, w.type.count // 2), [w, x])
 
@@ -141,6 +143,16 @@ class Maddubs512(Maddubs256):
     """AVX-512 without VNNI."""
 
     bytes_name, words_name = "llvm.x86.avx512.pmaddubs.w.512", "llvm.x86.avx512.pmaddw.d.512"
+
+
+def pinned(b: Builder, value: Value) -> Value:
+    """Keep a register, and what it is made of, where it is emitted, by assembly of no instruction.
+
+    LLVM would move products to where their sum is used, sum after sum, add them in a tree, and
+    spill weights and parts of sums meanwhile.
+    """
+    kind = ir.FunctionType(value.type, [value.type])
+    return b.call(ir.InlineAsm(kind, "", "=v,0", side_effect=True), [value])
 
 
 class Widened(Gathered):
@@ -198,9 +210,6 @@ DOTS: dict[str, tuple[int, Kind]] = {  # bytes of a register, and what works on 
     "widened": (16, Widened),
 }
 
-# The letter of vector registers in assembly.
-_REGISTER = {**dict.fromkeys(X86, "v"), **dict.fromkeys(ARM, "w")}.get(platform.machine())
-
 
 class Parts:
     """A logical register as registers of `n_bytes`."""
@@ -215,21 +224,7 @@ class Parts:
             part.add(*both)
 
     def total(self) -> Value:
-        return joined(self.b, [pinned(self.b, part.total()) for part in self.parts])
-
-
-def pinned(b: Builder, value: Value) -> Value:
-    """Keep a register, and what it is made of, where it is emitted.
-
-    LLVM would move products to where their sum is used, sum after sum, add them in a tree, and
-    spill weights and parts of sums meanwhile.
-    """
-    n_bytes = value.type.count * value.type.element.width // 8
-    if _REGISTER is None or n_bytes > DOTS[target.current().dot][0]:
-        return value
-    kind = ir.FunctionType(value.type, [value.type])
-    nothing = ir.InlineAsm(kind, "", f"={_REGISTER},0", side_effect=True)
-    return b.call(nothing, [value])
+        return joined(self.b, [part.total() for part in self.parts])
 
 
 def sums_of(b: Builder, acc: Value, n_bits: int) -> Sums:
