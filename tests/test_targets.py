@@ -6,6 +6,7 @@ that a target uses its instructions and no others.
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ggjit.simd import target
+from ggjit.simd import host, target
 
 TESTS = Path(__file__).parent
 TIMEOUT_S = 600
@@ -22,13 +23,13 @@ RUNNABLE = [t.name for t in target.runnable()]
 OTHERS = [name for name in RUNNABLE if name != target.current().name]
 
 
-def on(name, *arguments):
+def on(name, *arguments, folder=TESTS.parent, **variables):
     """Run Python with a forced target; return what it printed."""
-    path = os.pathsep.join([str(TESTS), *sys.path])
+    path = os.pathsep.join(map(os.path.abspath, [TESTS, *sys.path]))
     process = subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "GGJIT_TARGET": name, "PYTHONPATH": path},
-        cwd=TESTS.parent,
+        env={**os.environ, "GGJIT_TARGET": name, "PYTHONPATH": path, **variables},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -45,75 +46,87 @@ def test_the_kernels_on_another_target(name):
     assert " failed" not in out
 
 
-# -- the same bits everywhere ---------------------------------------------------------------------
+# -- models on each -------------------------------------------------------------------------------
 
-LOGITS = """
-import sys
+MODELS = """
 import numpy as np
 import gguf
 from pathlib import Path
 from tiny_llama import graph_of, shapes, weights, write
 from ggjit.backends.cpu import CPUExecutor
+from ggjit.jit import compiler, library
 
-folder = Path(sys.argv[1])
+
+def compile_and_show(kernel):
+    module, machine = compiler.optimized(kernel), compiler.target_machine()
+    Path(f"{kernel.name}.s").write_text(machine.emit_assembly(module))
+    return machine.emit_object(module)
+
+
+library.compile_object = compile_and_show
 ids = np.random.default_rng(0).integers(0, 83, 70).astype(np.int32)
 logits = {}
-for kind in ("F32", "F16", "Q4_0", "Q4_1", "Q8_0"):
+for kind in ("F32", "F16", "Q4_0", "Q5_1", "Q8_0"):
     kind = gguf.GGMLQuantizationType[kind]
-    graph = graph_of(write(folder / f"{kind.name}.gguf", weights(shapes()), kind=kind))[1]
+    graph = graph_of(write(Path(f"{kind.name}.gguf"), weights(shapes()), kind=kind))[1]
     for bits in (8, 16):
         executor = CPUExecutor(graph, 128, 1, activations=bits)
         logits[f"{kind.name}_{bits}"] = executor.run(executor.new_state(), ids, "all")
-np.savez(folder / "logits.npz", **logits)
+np.savez("logits.npz", **logits)
 """
 
 
-def logits_on(name, folder):
-    folder.mkdir()
-    on(name, "-c", LOGITS, str(folder))
-    return np.load(folder / "logits.npz")
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Return the logits of a few models on a target, and the assembly of all their kernels."""
+
+    @cache
+    def models(name):
+        if name not in RUNNABLE:
+            pytest.skip(f"{name} does not run here")
+        folder = tmp_path_factory.mktemp(name)
+        on(name, "-c", MODELS, folder=folder, GGJIT_CACHE=str(folder))
+        code = {file.stem: file.read_text() for file in folder.glob("*.s")}
+        return dict(np.load(folder / "logits.npz")), code
+
+    return models
 
 
-@pytest.mark.skipif(not OTHERS, reason="only one target here")
-def test_logits_are_the_same_bits_on_every_target(tmp_path):
-    first, *others = (logits_on(name, tmp_path / name) for name in RUNNABLE)
-    for other, name in zip(others, RUNNABLE[1:], strict=True):
-        for key in first:
-            np.testing.assert_array_equal(first[key], other[key], err_msg=f"{key} on {name}")
+@pytest.mark.parametrize("name", OTHERS)
+def test_logits_are_the_same_bits_on_every_target(models, name):
+    expected, got = models(target.current().name)[0], models(name)[0]
+    for key in expected:
+        np.testing.assert_array_equal(got[key], expected[key], err_msg=key)
 
 
-# -- assembly -------------------------------------------------------------------------------------
-
-ASSEMBLY = """
-from ggjit.formats import all_formats
-from ggjit.jit.compiler import assembly
-from ggjit.kernels.linear_int8 import linear_int8
-from ggjit.kernels.tiles import tile_shape
-fmt = next(f for f in all_formats().values() if f.name == "q4_1")
-print(assembly(linear_int8(fmt, False, False, tile_shape())))
-"""
-
-x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86 instructions")
+# What a target's products have to use, and what none of its kernels may.
+AVX512 = r"%zmm|%k[0-7]\b|%[xy]mm(?:1[6-9]|2\d|3[01])\b"
+ASSEMBLY = {
+    "avx512-amx": (r"tdpbssd|vpdpbusd", r"vpmaddubsw"),
+    "avx512-vnni": (r"vpdpbusd\s.*%zmm", r"tdpbssd|vpmaddubsw"),
+    "avx512": (r"vpmaddubsw\s.*%zmm", r"vpdpbusd"),
+    "avx-vnni": (r"{vex}\s+vpdpbusd\s.*%ymm", rf"{AVX512}|^\s+vpdpbusd|vpmaddubsw"),
+    "avx2": (r"vpmaddubsw\s.*%ymm", rf"{AVX512}|vpdpbusd"),
+    "generic": (r"pmaddwd\s.*%xmm", r"%ymm|%zmm|^\s+v|pmaddubsw|pmovsx|pmulld|pshufb"),
+}
 
 
-@cache
-def product_on(name):
-    if name not in RUNNABLE:
-        pytest.skip(f"{name} does not run here")
-    return on(name, "-c", ASSEMBLY)
+@pytest.mark.skipif(platform.machine() not in host.X86, reason="x86 instructions")
+@pytest.mark.parametrize("name", ASSEMBLY)
+def test_a_target_uses_its_instructions_and_no_others(models, name):
+    code = models(name)[1]
+    used, unused = (re.compile(pattern, re.MULTILINE) for pattern in ASSEMBLY[name])
+    products = {kernel: text for kernel, text in code.items() if kernel.startswith("linear_q")}
+    assert len(products) >= 6
+    assert [kernel for kernel, text in products.items() if not used.search(text)] == []
+    found = {kernel: sorted(set(unused.findall(text))) for kernel, text in code.items()}
+    assert {kernel: words for kernel, words in found.items() if words} == {}
 
 
-@x86
-@pytest.mark.parametrize(
-    ("name", "used", "unused"),
-    [
-        ("avx512-amx", ["tdpbssd", "vpdpbusd", "zmm"], []),
-        ("avx512-vnni", ["vpdpbusd", "vfmadd", "zmm"], ["tdpbssd", "vpmaddubsw"]),
-        ("avx2", ["vpmaddubsw", "vpmaddwd", "vfmadd", "ymm"], ["zmm", "vpdpbusd", "%k1"]),
-        ("generic", ["xmm"], ["ymm", "zmm", "vpmadd", "vpdpbusd", "vfmadd"]),
-    ],
-)
-def test_a_target_uses_its_instructions_and_no_others(name, used, unused):
-    text = product_on(name)
-    assert [word for word in used if word not in text] == []
-    assert [word for word in unused if word in text] == []
+@pytest.mark.skipif("avx2" not in RUNNABLE, reason="AVX2")
+@pytest.mark.parametrize(("fmt", "n"), [("q4_0", 8), ("q5_1", 4), ("q8_0", 8)])
+def test_products_of_few_bits_are_summed_in_16_bits(models, fmt, n):
+    """Eight registers of 4-bit weights, four of 5 bits, eight of nibbles, and only then in 32."""
+    code = models("avx2")[1]
+    [text] = (text for kernel, text in code.items() if kernel.startswith(f"linear_{fmt}_a8"))
+    assert text.count("vpmaddubsw") == n * text.count("vpmaddwd")
