@@ -1,0 +1,35 @@
+"""Tensors that are read a few rows at a time: what checkpoints give, and transforms of them.
+
+Nothing is read before it is asked for and nothing is kept, so that memory does not grow with a
+model. Shapes are NumPy's: the last axis is contiguous.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ggjit.gguf import GGMLType
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+class Array(Protocol):
+    """A tensor of a checkpoint, or one made of others.
+
+    `name` is the checkpoint's own, for messages; `type` holds all its values exactly: F32, F16,
+    BF16, a block type such as MXFP4, or an integer type.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: GGMLType
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """Return part of the first axis. Shapes: returns [stop - start, *shape[1:]]."""
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        """Return part of the first axis as `type` stores it. Shapes: [stop - start, ..., bytes]."""
