@@ -24,9 +24,9 @@ from quiet import when_quiet
 from tables import machine_line, markdown, put_into
 
 import ggjit
-from ggjit.backends.cpu.lower import Step
 from ggjit.backends.cpu.machine import measure_bandwidth, measure_int8_peaks
 from ggjit.backends.cpu.memory import address, aligned
+from ggjit.backends.cpu.steps import Step
 from ggjit.backends.cpu.tape import Tape
 from ggjit.backends.cpu.threads import Team
 from ggjit.formats import Format, IntLanes, all_formats

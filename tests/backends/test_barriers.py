@@ -7,7 +7,8 @@ from random_graphs import random_graph
 from ggjit.backends.cpu.batch import Batch
 from ggjit.backends.cpu.cache import CacheLayout
 from ggjit.backends.cpu.fuse import fuse_residuals
-from ggjit.backends.cpu.lower import Lowering, Step, reads_integers
+from ggjit.backends.cpu.lower import Lowering, reads_integers
+from ggjit.backends.cpu.steps import Step
 from ggjit.backends.cpu.storage import plan
 from ggjit.backends.cpu.tape import barriers
 from ggjit.backends.cpu.weights import PackedWeights, matrices_of

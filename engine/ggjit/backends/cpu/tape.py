@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...jit import compile_kernels
-from .lower import Step
 from .memory import address, aligned
+from .steps import Step
 
 Progress = Callable[[int, int, str], None]
 
