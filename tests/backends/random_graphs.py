@@ -6,11 +6,12 @@ import gguf
 import numpy as np
 from tensors import tensor
 
-from ggjit.graph import Buffer, Graph, Param, RopeSpec
+from ggjit.graph import Buffer, Graph, Param, RopeSpec, Routing
 
 N_VOCAB = 40
 WIDTHS = (32, 48, 64)
 HEAD_DIM = 16
+KINDS = ("norm", "product", "rope", "attention", "silu", "gate", "experts", "add", "residual")
 
 
 def random_graph(
@@ -45,14 +46,16 @@ class _Maker:
             return self.product(width)
         return fitting[-1 - min(int(self.rng.geometric(0.5)) - 1, len(fitting) - 1)]
 
-    def matrix(self, n_rows: int, n_columns: int) -> Param:
+    def matrix(
+        self, n_rows: int, n_columns: int, kind: gguf.GGMLQuantizationType | None = None
+    ) -> Param:
         name = f"w{len(self.g.ops)}"
         values = self.rng.normal(size=(n_rows, n_columns)) / np.sqrt(n_columns)
         bias = self.rng.normal(size=n_rows)
         added = Param(f"{name}.bias", tensor(f"{name}.bias", bias))
         return Param(
             name,
-            tensor(f"{name}.weight", values, self.kind),
+            tensor(f"{name}.weight", values, kind or self.kind),
             added if self.rng.random() < 0.3 else None,
         )
 
@@ -66,7 +69,7 @@ class _Maker:
 
     def step(self) -> None:
         """Add an operation, or a few that belong together."""
-        kind = self.rng.choice(["norm", "product", "rope", "attention", "silu", "add", "residual"])
+        kind = self.rng.choice([*KINDS])
         x = self.any_buffer()
         if kind == "norm":
             made = self.norm(x)
@@ -78,6 +81,10 @@ class _Maker:
             made = self.attention()
         elif kind == "silu":
             made = self.g.silu_mul(x, self.any_buffer(x.width))
+        elif kind == "gate":
+            made = self.g.sigmoid_gate(self.g.linear(x, self.matrix(1, x.width)), x)
+        elif kind == "experts":
+            made = self.experts(x)
         elif kind == "add":
             made = self.g.add(x, self.any_buffer(x.width))
         else:
@@ -91,6 +98,35 @@ class _Maker:
         if self.rng.random() < 0.3:
             self.buffers.append(made)
         return self.g.add(x, made) if self.rng.random() < 0.5 else self.g.add(made, x)
+
+    def experts(self, x: Buffer) -> Buffer:
+        """A mixture of five experts, gated; in the middle their width is odd where it can be."""
+        g, rng, n = self.g, self.rng, 5
+        router = self.matrix(n, x.width, gguf.GGMLQuantizationType.F32)
+        block = gguf.GGML_QUANT_SIZES[self.kind][0]
+        # rounded activations must not change what is chosen: the bias decides
+        size = 1 if block == 1 else 1000
+        chosen = Param("b", tensor(f"b{len(g.ops)}", size * rng.normal(size=n)))
+        routing = Routing(
+            n_used=int(rng.integers(1, 4)), normalize=bool(rng.integers(2)), scale=1.5,
+            score=str(rng.choice(["softmax", "sigmoid", "chosen"])),  # type: ignore[arg-type]
+        )  # fmt: skip
+        bias = chosen if size > 1 or rng.random() < 0.5 else None
+        routes = g.route(g.linear(x, router), routing, bias)
+        width = int(rng.integers(1, 40)) if block == 1 else self.any_width()
+        weigh = rng.random() < 0.2
+        gate, up = (
+            g.expert_linear(x, self.stack(n, width, x.width), routes, weigh=weigh) for _ in "ab"
+        )
+        down = g.expert_linear(g.silu_mul(gate, up), self.stack(n, self.any_width(), width), routes)
+        return g.combine(down, routes, weigh=not weigh)
+
+    def stack(self, n: int, n_rows: int, n_columns: int) -> Param:
+        name = f"w{len(self.g.ops)}_{self.rng.integers(1 << 30)}"
+        values = self.rng.normal(size=(n, n_rows, n_columns)) / np.sqrt(n_columns)
+        bias = Param(f"{name}.bias", tensor(f"{name}.bias", self.rng.normal(size=(n, n_rows))))
+        has_bias = self.rng.random() < 0.3
+        return Param(name, tensor(f"{name}.weight", values, self.kind), bias if has_bias else None)
 
     def attention(self) -> Buffer:
         q, k, v = (self.norm(self.any_buffer()) for _ in range(3))

@@ -42,7 +42,8 @@ def test_every_result_can_be_seen(executor):
     executor.run(executor.new_state(), IDS[:3])
     assert [op for op, _ in seen] == executor.graph.ops
     for op, result in seen:
-        assert result.shape == (1 if op.out.selected else 3, op.out.width)
+        chosen = (op.out.n_chosen,) if op.out.n_chosen else ()
+        assert result.shape == (1 if op.out.selected else 3, *chosen, op.out.width)
 
 
 def test_a_full_context(executor):

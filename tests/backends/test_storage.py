@@ -31,7 +31,8 @@ def check(ops, storage, as_integers):
             own = storage.quantized[op.out]
             assert all(storage.quantized.get(b) is not own for b in op.inputs())
             held_integers[id(own)] = op.out
-        assert out.array.shape == (8 if op.out.selected else 32, (op.out.width + 15) // 16 * 16)
+        n_rows = 8 if op.out.selected else 32 * max(1, op.out.n_chosen)
+        assert out.array.shape == (n_rows, (op.out.width + 15) // 16 * 16)
         assert out.stride == out.array.strides[0]
         assert out.address % 64 == 0
     assert holds[id(storage.rows[ops[-1].out])] == ops[-1].out

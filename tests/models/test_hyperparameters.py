@@ -85,7 +85,7 @@ BAD_KEYS = [
     ("rope.scaling.factor", -2.0, "scaling.factor is -2"),
     ("rope.scaling.factor", float("nan"), "scaling.factor is nan"),
     ("rope.scale_linear", -4.0, "-4"),
-    ("expert_count", 8, "expert_count = 8 is not supported"),
+    ("expert_count", 8, "expert_used_count: the key is missing"),
     ("expert_count", [8, 8], "expert_count"),
     ("attention.sliding_window", 4096, "sliding_window = 4096"),
     ("attention.scale", 0.5, "attention.scale = 0.5"),

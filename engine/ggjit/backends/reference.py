@@ -14,8 +14,24 @@ import numpy.typing as npt
 
 from ..formats import find
 from ..gguf import Tensor
-from ..graph import Add, Attention, Embed, Graph, Linear, Op, RMSNorm, Rope, Select, SiluMul
+from ..graph import (
+    Add,
+    Attention,
+    Combine,
+    Embed,
+    ExpertLinear,
+    Graph,
+    Linear,
+    Op,
+    RMSNorm,
+    Rope,
+    Route,
+    Select,
+    SigmoidGate,
+    SiluMul,
+)
 from . import Float32, Logits, check_parts
+from .reference_routing import routes_of, scores_of
 
 
 class ReferenceState:
@@ -151,8 +167,31 @@ class Step:
         sigmoid = 1 / (1 + np.exp(-np.clip(gate, -700, 700)))
         return (gate * sigmoid).astype(np.float32) * self.of(op.up)
 
+    def sigmoidgate(self, op: SigmoidGate) -> Float32:
+        return scores_of(self.of(op.gate), "sigmoid") * self.of(op.x)
+
     def add(self, op: Add) -> Float32:
         return self.of(op.a) + self.of(op.b)
+
+    def route(self, op: Route) -> Float32:
+        bias = None if op.bias is None else self.executor.weight(op.bias)
+        return routes_of(self.of(op.logits), op.routing, bias)
+
+    def expertlinear(self, op: ExpertLinear) -> Float32:
+        experts, by = np.split(self.of(op.routes), 2, axis=1)
+        weight, x = self.executor.weight(op.weight), self.of(op.x)
+        out = np.empty((*experts.shape, weight.shape[1]), np.float32)
+        for t, s in np.ndindex(experts.shape):
+            e, row = int(experts[t, s]), x[t, s] if x.ndim == 3 else x[t]
+            out[t, s] = weight[e] @ (row * by[t, s] if op.weigh else row)
+            if op.bias is not None:
+                out[t, s] += self.executor.weight(op.bias)[e]
+        return out
+
+    def combine(self, op: Combine) -> Float32:
+        _, by = np.split(self.of(op.routes), 2, axis=1)
+        x = self.of(op.x)
+        return (x * by[..., None] if op.weigh else x).sum(axis=1)
 
     def select(self, op: Select) -> Float32:
         n = {"all": len(self.ids), "last": 1, "none": 0}[self.logits]

@@ -1,14 +1,33 @@
 """A forward pass as data: operations on named buffers. No arrays, no backend, no model."""
 
 from .builder import Graph
-from .ops import Add, Attention, Buffer, Embed, Linear, Op, RMSNorm, Rope, RopeSpec, Select, SiluMul
+from .ops import (
+    Add,
+    Attention,
+    Buffer,
+    Combine,
+    Embed,
+    ExpertLinear,
+    Linear,
+    Op,
+    RMSNorm,
+    Rope,
+    RopeSpec,
+    Route,
+    Routing,
+    Select,
+    SigmoidGate,
+    SiluMul,
+)
 from .weights import Param, Weights
 
 __all__ = [
     "Add",
     "Attention",
     "Buffer",
+    "Combine",
     "Embed",
+    "ExpertLinear",
     "Graph",
     "Linear",
     "Op",
@@ -16,7 +35,10 @@ __all__ = [
     "RMSNorm",
     "Rope",
     "RopeSpec",
+    "Route",
+    "Routing",
     "Select",
+    "SigmoidGate",
     "SiluMul",
     "Weights",
 ]

@@ -6,7 +6,24 @@ from dataclasses import fields
 from typing import TypeVar
 
 from ..gguf import Tensor
-from .ops import Add, Attention, Buffer, Embed, Linear, Op, RMSNorm, Rope, RopeSpec, Select, SiluMul
+from .ops import (
+    Add,
+    Attention,
+    Buffer,
+    Combine,
+    Embed,
+    ExpertLinear,
+    Linear,
+    Op,
+    RMSNorm,
+    Rope,
+    RopeSpec,
+    Route,
+    Routing,
+    Select,
+    SigmoidGate,
+    SiluMul,
+)
 from .weights import Param
 
 AnyOp = TypeVar("AnyOp", bound=Op)
@@ -42,6 +59,7 @@ class Graph:
 
     def linear(self, x: Buffer, weight: Param) -> Buffer:
         """Multiply rows by a matrix and add its bias, if it has one."""
+        assert not x.n_chosen
         weight.expect_columns(x.width)
         if weight.bias:
             weight.bias.expect_vector(weight.n_rows)
@@ -81,12 +99,18 @@ class Graph:
 
     def silu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
         """Gate `up`: the middle of SwiGLU."""
-        assert (gate.width, gate.selected) == (up.width, up.selected)
+        assert _alike(gate, up)
         return self._add(SiluMul(self._like(f"{up.name}_gated", up), gate, up))
+
+    def sigmoid_gate(self, gate: Buffer, x: Buffer) -> Buffer:
+        """Multiply each row by the sigmoid of a number."""
+        assert gate.width == 1
+        assert (gate.selected, gate.n_chosen) == (x.selected, x.n_chosen)
+        return self._add(SigmoidGate(self._like(f"{x.name}_gated", x), gate, x))
 
     def add(self, a: Buffer, b: Buffer) -> Buffer:
         """Add two buffers."""
-        assert (a.width, a.selected) == (b.width, b.selected)
+        assert _alike(a, b)
         return self._add(Add(self._like(f"{b.name}_sum", b), a, b))
 
     def select(self, x: Buffer) -> Buffer:
@@ -94,14 +118,48 @@ class Graph:
         assert not x.selected
         return self._add(Select(self._buffer(f"{x.name}_selected", x.width, selected=True), x))
 
+    # -- mixture of experts -----------------------------------------------------------------------
+
+    def route(self, logits: Buffer, routing: Routing, bias: Param | None = None) -> Buffer:
+        """Choose each token's experts; `bias` helps to choose and does not weigh."""
+        assert 0 < routing.n_used <= logits.width // routing.n_groups * routing.n_groups_used
+        assert logits.width % routing.n_groups == 0
+        if bias:
+            bias.expect_vector(logits.width)
+        out = self._buffer(f"{logits.name}_routes", 2 * routing.n_used)
+        return self._add(Route(out, logits, routing, bias.tensor if bias else None))
+
+    def expert_linear(
+        self, x: Buffer, weight: Param, routes: Buffer, *, weigh: bool = False
+    ) -> Buffer:
+        """Multiply each token by its experts' matrices: a row for each of them."""
+        n_used = routes.width // 2
+        assert x.n_chosen in (0, n_used)
+        n, rows = weight.tensor.shape[:2]
+        weight.expect_stack(n, rows, x.width)
+        bias = weight.bias.tensor if weight.bias else None
+        out = self._buffer(weight.name, rows, n_chosen=n_used)
+        return self._add(ExpertLinear(out, x, routes, weight.tensor, bias, weigh))
+
+    def combine(self, x: Buffer, routes: Buffer, *, weigh: bool = True) -> Buffer:
+        """Add up what a token's experts made of it, each times its weight."""
+        assert x.n_chosen == routes.width // 2
+        return self._add(Combine(self._buffer(f"{x.name}_sum", x.width), x, routes, weigh))
+
     def _add(self, op: AnyOp) -> Buffer:
         self.ops.append(op)
         return op.out
 
     def _like(self, name: str, x: Buffer) -> Buffer:
-        return self._buffer(name, x.width, x.selected)
+        return self._buffer(name, x.width, x.selected, x.n_chosen)
 
-    def _buffer(self, name: str, width: int, selected: bool = False) -> Buffer:
+    def _buffer(
+        self, name: str, width: int, selected: bool = False, n_chosen: int = 0
+    ) -> Buffer:
         """Name a buffer; a second use of a name gets a number."""
         seen = self._names[name] = self._names.get(name, 0) + 1
-        return Buffer(name if seen == 1 else f"{name}.{seen}", width, selected)
+        return Buffer(name if seen == 1 else f"{name}.{seen}", width, selected, n_chosen)
+
+
+def _alike(a: Buffer, b: Buffer) -> bool:
+    return (a.width, a.selected, a.n_chosen) == (b.width, b.selected, b.n_chosen)

@@ -6,6 +6,7 @@ Shape letters: T tokens, C width, H heads, K key heads, D head dim.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ class Buffer:
     name: str
     width: int
     selected: bool = False  # rows are only those whose logits are asked for
+    n_chosen: int = 0  # rows of each token, one for each expert it has chosen; 0: one, its own
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,14 @@ class SiluMul(Op):
 
 
 @dataclass(frozen=True)
+class SigmoidGate(Op):
+    """out[t] = sigmoid(gate[t]) * x[t], for a gate of one number a row."""
+
+    gate: Buffer
+    x: Buffer
+
+
+@dataclass(frozen=True)
 class Add(Op):
     """out = a + b."""
 
@@ -132,3 +142,59 @@ class Select(Op):
     """out = the rows of x whose logits are asked for."""
 
     x: Buffer
+
+
+# -- mixture of experts: E experts, S of them chosen by each token --------------------------------
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How a router's logits become experts and weights.
+
+    Scores are the softmax or the sigmoid of all logits; of "chosen" the logits themselves choose,
+    and the weights are the softmax of those chosen. Of `n_groups` equal groups of experts only the
+    best `n_groups_used` are chosen from; a group counts as much as its `n_best` best experts.
+    """
+
+    n_used: int
+    score: Literal["softmax", "sigmoid", "chosen"] = "softmax"
+    normalize: bool = False  # to a sum of 1
+    scale: float = 1.0
+    n_groups: int = 1
+    n_groups_used: int = 1
+    n_best: int = 2
+
+
+@dataclass(frozen=True)
+class Route(Op):
+    """out[t] = the S experts with the largest scores, best first, and behind them their weights.
+
+    `bias` is added to scores to choose by, and not to weights.
+    """
+
+    logits: Buffer
+    routing: Routing
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ExpertLinear(Op):
+    """out[t, s] = weight[e] @ x[t] + bias[e], where e is t's s-th expert; x may have such rows too.
+
+    Shapes: weight [E, rows, C], bias [E, rows]. `weigh`: x is multiplied by the expert's weight.
+    """
+
+    x: Buffer
+    routes: Buffer
+    weight: Tensor
+    bias: Tensor | None = None
+    weigh: bool = False
+
+
+@dataclass(frozen=True)
+class Combine(Op):
+    """out[t] = sum over s of x[t, s], times the experts' weights if `weigh`."""
+
+    x: Buffer
+    routes: Buffer
+    weigh: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,18 @@ class Param:
         if len(self.tensor.shape) != 2 or 0 in self.tensor.shape:
             raise self._wrong("a matrix")
         return self.tensor
+
+    def as_row(self) -> Param:
+        """Return a vector as a matrix of one row."""
+        shape = (1, self.tensor.n_elements)
+        return replace(self, tensor=replace(self.tensor, shape=shape))
+
+    def expect_stack(self, n: int, rows: int, columns: int) -> None:
+        """Raise ValueError unless it is n matrices [rows, columns]; a bias is [n, rows]."""
+        if self.tensor.shape != (n, rows, columns):
+            raise self._wrong(f"[{n}, {rows}, {columns}]")
+        if self.bias and self.bias.tensor.shape != (n, rows):
+            raise self.bias._wrong(f"[{n}, {rows}]")
 
     def expect_columns(self, n: int) -> None:
         """Raise ValueError unless rows have n columns."""
@@ -91,6 +103,12 @@ class Weights:
     def has(self, name: str) -> bool:
         """Tell whether the file has NAME.weight."""
         return f"{self._prefix}{name}.weight" in self._tensors
+
+    def bias_alone(self, name: str) -> Param | None:
+        """Return NAME.bias where the file has it; there is no NAME.weight."""
+        full = f"{self._prefix}{name}.bias"
+        tensor = self._left.pop(full, self._tensors.get(full))
+        return None if tensor is None else Param(full, tensor)
 
     def __getattr__(self, name: str) -> Param:
         full = self._prefix + name

@@ -35,6 +35,21 @@ def silu_mul(
 
 
 @kernel
+def sigmoid_gate(
+    gate: int, x: int, out: int, gate_stride: int, x_stride: int, stride: int, count: int,
+    thread: int, n_threads: int,
+) -> None:
+    """out[t] = x[t] / (1 + exp(-gate[t])), for a gate of one number a row."""
+    first, last = share(stride // 64, thread, n_threads)
+    one = splat(f32x16, float32(1))
+    for t in range(load(int64, count)):
+        v = splat(f32x16, load(float32, gate + t * gate_stride))
+        by = div(one, plus(one, exp(sub(zeros(f32x16), v))))
+        for i in range(64 * first, 64 * last, 64):
+            store(out + t * stride + i, mul(by, load(f32x16, x + t * x_stride + i)))
+
+
+@kernel
 def add(a: int, b: int, out: int, stride: int, count: int, thread: int, n_threads: int) -> None:
     """out = a + b."""
     first, last = share(stride // 64, thread, n_threads)

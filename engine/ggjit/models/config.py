@@ -36,6 +36,10 @@ class Config:
             raise self.wrong(name, value, "a positive number")
         return value
 
+    def flag(self, name: str, default: bool) -> bool:
+        """Return a truth value."""
+        return bool(self._get(name, bool, default))
+
     def _get(self, name: str, kind: type, default: object) -> Any:
         key = f"{self.arch}.{name}"
         if default is REQUIRED:
@@ -65,6 +69,20 @@ class Config:
     @property
     def n_ff(self) -> int:
         return self.integer("feed_forward_length")
+
+    @property
+    def n_expert(self) -> int:
+        """Experts of a layer; 0 if there are none."""
+        return self.integer("expert_count", 0, low=0, high=1 << 16)
+
+    @property
+    def n_expert_used(self) -> int:
+        """Experts that a token chooses."""
+        return self.integer("expert_used_count", high=self.n_expert)
+
+    @property
+    def n_ff_expert(self) -> int:
+        return self.integer("expert_feed_forward_length", self.n_ff)
 
     @property
     def n_context_trained(self) -> int:

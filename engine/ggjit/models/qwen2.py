@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ..graph import Buffer, Graph, Weights
 from .config import Config
-from .llama import decoder
+from .llama import decoder, swiglu
 from .registry import register
 
 
 @register("qwen2")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    return decoder(g, c, w, c.rope(interleaved=False))
+    c.refuse("expert_count")
+    return decoder(g, c, w, c.rope(interleaved=False), swiglu)

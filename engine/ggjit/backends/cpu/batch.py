@@ -45,6 +45,7 @@ class Batch:
             self.tokens, self.positions, self.tables, self.selected, self.starts,
         ]  # fmt: skip
         self.header[N_NUMBERS:] = [address(a) for a in lists]
+        self._n_rows: dict[int, npt.NDArray[np.int64]] = {}
 
     def fill(self, parts: Sequence[Part]) -> None:
         """Take the next tokens of one or more sequences."""
@@ -58,6 +59,16 @@ class Batch:
             self.starts[i : i + 2] = row, end
             row, n_selected = end, wanted.stop
         self.header[:N_NUMBERS] = row, n_selected, len(parts)
+        for per_token, n_rows in self._n_rows.items():
+            n_rows[0] = row * per_token
+
+    def address_of_rows(self, per_token: int) -> int:
+        """Return where the number of rows is of which each token has so many."""
+        if per_token == 1:
+            return self.address_of("n_tokens")
+        if per_token not in self._n_rows:
+            self._n_rows[per_token] = aligned(1, np.int64)
+        return address(self._n_rows[per_token])
 
     def address_of(self, name: str) -> int:
         """Return where the header holds a number, or the address of a list."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Graph, Linear
+from ...graph import ExpertLinear, Graph, Linear, Route
 from ...kernels.cache_formats import cache_format
 from ...kernels.tiles import TileShape
 from .. import Float32, Logits, Progress, check_parts
@@ -24,7 +24,7 @@ from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
 from .threads import Team
-from .weights import PackedWeights, Packing, matrices_of
+from .weights import PackedWeights, Packing, matrices_of, n_matrices
 
 N_TOKENS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
@@ -59,10 +59,15 @@ class CPUExecutor:
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         start = perf_counter()
         report_packing = partial(progress, "packing") if progress else None
-        self._factors = matrices_of([op for op in ops if isinstance(op, Linear)])
+        self._factors = {
+            op.weight.name: (op.weight, read_of(op))
+            for op in ops
+            if isinstance(op, Linear | ExpertLinear)
+        }
         self._weights = PackedWeights(
             matrices_of(ops), self.n_threads, report_packing, packing, self._layout.n_bytes
         )
+        self._routes = [op.out for op in ops if isinstance(op, Route)]
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
@@ -85,8 +90,9 @@ class CPUExecutor:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the matrices that every run multiplies by; of others only rows are read."""
-        return sum(map(self._weights.n_bytes, self._factors))
+        """Bytes of the matrices that a run of one token multiplies by: of experts, the chosen."""
+        n_bytes = self._weights.n_bytes
+        return sum(int(n_bytes(t) * part) for t, part in self._factors.values())
 
     @property
     def cache_bytes(self) -> int:
@@ -117,6 +123,12 @@ class CPUExecutor:
                 rows = rows[p.n_logits :]
         return [np.concatenate(rows) for rows in made]
 
+    def chosen_experts(self) -> dict[str, npt.NDArray[np.int32]]:
+        """Return what the routers of the last run chose. Shapes: by name, [n_tokens, n_used]."""
+        n_tokens = int(self._batch.header[0])
+        rows = {b: self._storage.rows[b].array[:n_tokens] for b in self._routes}
+        return {b.name: a[:, : b.width // 2].astype(np.int32) for b, a in rows.items()}
+
     def _run(self, pieces: Sequence[tuple[CPUState, npt.NDArray[np.int32], int]]) -> Float32:
         """Run the tape once; return the logits of the last `n` tokens of each (state, ids, n)."""
         self._team.check()
@@ -132,6 +144,11 @@ class CPUExecutor:
     def __del__(self) -> None:
         if team := getattr(self, "_team", None):
             team.close()
+
+
+def read_of(op: Linear | ExpertLinear) -> float:
+    """Return what part of its matrices a product reads for one token."""
+    return max(1, op.out.n_chosen) / n_matrices(op.weight)
 
 
 @dataclass(frozen=True)

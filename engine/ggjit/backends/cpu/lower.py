@@ -14,6 +14,7 @@ from ...graph import (
     RMSNorm,
     Rope,
     Select,
+    SigmoidGate,
     SiluMul,
 )
 from ...kernels import (
@@ -26,8 +27,9 @@ from ...kernels import (
     rope,
 )
 from ...kernels.attention_store import store_kv
+from .lower_experts import ExpertLowering
 from .memory import address
-from .steps import Pieces, Split, Step
+from .steps import Split, Step
 
 
 def reads_integers(op: Op) -> bool:
@@ -41,7 +43,7 @@ def _columns(op: Op) -> Split:
     return "columns", op.out.width
 
 
-class Lowering(Pieces):
+class Lowering(ExpertLowering):
     """Makes the steps of operations."""
 
     def lower(self, op: Op) -> list[Step]:
@@ -111,6 +113,7 @@ class Lowering(Pieces):
             **self._rows("out", op.out),
         }
         yield self._step(op, rope.rope, operands, by=self._tokens(op), more_reads=[angles])
+        yield from self._quantize(op.out)
 
     def attention(self, op: Attention) -> Iterable[Step]:
         stored = self.cache.layers[op.layer]
@@ -162,6 +165,15 @@ class Lowering(Pieces):
             **self._integers(op.out),
         }
         yield self._step(op, activation.silu_mul, operands, by=_columns(op))
+
+    def sigmoidgate(self, op: SigmoidGate) -> Iterable[Step]:
+        operands = {
+            **self._rows("gate", op.gate, "gate_stride"),
+            **self._rows("x", op.x, "x_stride"),
+            **self._rows("out", op.out),
+        }
+        yield self._step(op, activation.sigmoid_gate, operands)
+        yield from self._quantize(op.out)
 
     def add(self, op: Add) -> Iterable[Step]:
         operands = {"a": self._at(op.a), "b": self._at(op.b), **self._rows("out", op.out)}

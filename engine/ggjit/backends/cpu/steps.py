@@ -91,7 +91,9 @@ class Pieces:
 
     def _count(self, out: Buffer) -> int:
         """Return the address of the number of rows."""
-        return self.batch.address_of("n_selected" if out.selected else "n_tokens")
+        if out.selected:
+            return self.batch.address_of("n_selected")
+        return self.batch.address_of_rows(max(1, out.n_chosen))
 
     def _storages(self, buffer: Buffer) -> list[object]:
         quantized = self.storage.quantized.get(buffer)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Buffer, Linear, Op, Rope
+from ...graph import Buffer, Linear, Op, Rope, Route
 from ...kernels.tiles import META
 from .memory import address, aligned
 
@@ -39,6 +39,7 @@ class Quantized:
 class Storage:
     """Rows of every buffer, and the integer form of those that integer products read."""
 
+    wide: bool = False  # integers are of 16 bits
     rows: dict[Buffer, Rows] = field(default_factory=dict)
     quantized: dict[Buffer, Quantized] = field(default_factory=dict)
 
@@ -48,23 +49,30 @@ def plan(
 ) -> Storage:
     """Give every buffer storage, and those in `quantized` an integer form (`wide`: of 16 bits).
 
-    Buffers of one width share it when their lives do not overlap.
-    A matrix product may write over its residual and a rotation over its input: each element is
-    read by who writes it.
+    Buffers of one width share it when their lives do not overlap; what routers chose stays, to be
+    looked at after a run. A matrix product may write over its residual and a rotation over its
+    input: each element is read by who writes it.
     """
-    storage, free_rows, free_q = Storage(), _Pool(), _Pool()
+    storage, free_rows, free_q = Storage(wide), _Pool(), _Pool()
+
+    def key_of(b: Buffer) -> tuple[int, int]:
+        return b.width, n_selected if b.selected else n_rows * max(1, b.n_chosen)
+
+    kept = {op.out for op in ops if isinstance(op, Route)}
     last = {b: i for i, op in enumerate(ops) for b in op.inputs()}
     for i, op in enumerate(ops):
-        key = (op.out.width, n_selected if op.out.selected else n_rows)
+        key = key_of(op.out)
         over = _overwritable(op)
         if over and last[over] == i:
             storage.rows[op.out] = storage.rows[over]
         else:
-            storage.rows[op.out] = free_rows.take(key) or _new_rows(*key)
+            storage.rows[op.out] = free_rows.take(key) or new_rows(*key)
         if op.out in quantized:
-            storage.quantized[op.out] = free_q.take(key) or _new_quantized(*key, wide)
+            storage.quantized[op.out] = free_q.take(key) or new_quantized(*key, wide)
         for b in {b for b in op.inputs() if last[b] == i}:
-            of = (b.width, n_selected if b.selected else n_rows)
+            of = key_of(b)
+            if b in kept:
+                continue
             if storage.rows[b] is not storage.rows[op.out]:
                 free_rows.give(of, storage.rows[b])
             if b in storage.quantized:
@@ -92,12 +100,14 @@ class _Pool:
         self._free[key].append(storage)
 
 
-def _new_rows(width: int, n_rows: int) -> Rows:
+def new_rows(width: int, n_rows: int) -> Rows:
+    """Return room for so many rows."""
     padded = (width + 15) // 16 * 16
     return Rows(aligned(n_rows * padded, np.float32).reshape(n_rows, padded), 4 * padded)
 
 
-def _new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
+def new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
+    """Return room for so many rows as integers."""
     parts = 2 if wide else 1
     meta = aligned(n_rows * (width // 32) * META, np.uint8)
     return Quantized(aligned(n_rows * parts * width, np.int8), meta, parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
-from ...graph import Embed, Linear, Op
+from ...graph import Embed, ExpertLinear, Linear, Op
 from ...kernels.pack import pack
 from .budget import available_bytes
 from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
@@ -26,14 +27,20 @@ log = logging.getLogger("ggjit")
 
 def matrices_of(ops: list[Op]) -> list[Tensor]:
     """Return the matrices that operations multiply by or look up in, each once."""
-    used = [op.weight for op in ops if isinstance(op, Embed | Linear)]
+    used = [op.weight for op in ops if isinstance(op, Embed | Linear | ExpertLinear)]
     return list({t.name: t for t in used}.values())
 
 
 def packed_bytes(tensor: Tensor) -> int:
-    """Bytes of a matrix in lanes, the last group of rows filled up."""
-    fmt, (n_rows, n_columns) = find(tensor), tensor.shape
-    return -(-n_rows // N_ROWS) * N_ROWS * n_columns // fmt.n_columns * fmt.packed_bytes
+    """Bytes of a matrix in lanes, the last group of rows filled up; of a stack, of all of them."""
+    fmt, (n_rows, n_columns) = find(tensor), tensor.shape[-2:]
+    n_bytes = -(-n_rows // N_ROWS) * N_ROWS * n_columns // fmt.n_columns * fmt.packed_bytes
+    return n_bytes * n_matrices(tensor)
+
+
+def n_matrices(tensor: Tensor) -> int:
+    """Return how many matrices are stacked; 1 if it is one matrix."""
+    return math.prod(tensor.shape[:-2])
 
 
 def to_pack(matrices: list[Tensor], packing: Packing, beside: int) -> list[Tensor]:
@@ -82,16 +89,27 @@ class PackedWeights:
         fields = self._fields_of(find(tensor))
         return {
             "weights": address(self.matrix(tensor)),
-            "n_rows": tensor.shape[0], "n_columns": tensor.shape[1],
+            "n_rows": tensor.shape[-2], "n_columns": tensor.shape[-1],
             "fields": address(fields), "n_fields": len(fields),
         }  # fmt: skip
 
+    def strides(self, tensor: Tensor) -> dict[str, float]:
+        """Return the bytes from one stacked matrix to the next, and from 16 rows to the next."""
+        fmt, n_columns = find(tensor), tensor.shape[-1]
+        n_bytes = fmt.n_bytes if self.is_mapped(tensor) else fmt.packed_bytes
+        return {
+            "stack_step": self.n_bytes(tensor) // n_matrices(tensor),
+            "group_bytes": N_ROWS * n_columns // fmt.n_columns * n_bytes,
+        }
+
     def vector(self, tensor: Tensor) -> npt.NDArray[np.float32]:
-        """Return a vector as float32, zeros behind it up to a multiple of 16."""
+        """Return a vector, or rows of them, as float32, each with zeros up to a multiple of 16."""
         if tensor.name not in self._vectors:
-            n = tensor.shape[0]
-            values = aligned((n + 15) // 16 * 16, np.float32)
-            values[:n] = find(tensor).decode_rows(tensor.data.reshape(-1), n)[0]
+            n = tensor.shape[-1]
+            n_rows, padded = tensor.n_elements // n, (n + 15) // 16 * 16
+            values = aligned(n_rows * padded, np.float32)
+            rows = find(tensor).decode_rows(tensor.data.reshape(-1), n)
+            values.reshape(n_rows, padded)[:, :n] = rows
             if not np.isfinite(values).all():
                 raise damaged(tensor)
             self._vectors[tensor.name] = values
@@ -114,10 +132,19 @@ class PackedWeights:
         _tell_relaid(matrices)
 
     def _pack(self, tensor: Tensor) -> None:
+        """Pack a matrix, or each of a stack."""
+        source = tensor.data.reshape(n_matrices(tensor), -1)
+        packed = self._packed[tensor.name].reshape(len(source), -1)
+        for i in range(len(source)):
+            self._pack_matrix(tensor, source[i], packed[i])
+
+    def _pack_matrix(
+        self, tensor: Tensor, data: npt.NDArray[Any], packed: npt.NDArray[Any]
+    ) -> None:
         """Pack a matrix slice by slice, giving back the file's pages behind it."""
-        fmt, packed = find(tensor), self._packed[tensor.name]
-        n_blocks = tensor.shape[1] // fmt.n_columns
-        source = tensor.data.reshape(-1, fmt.n_bytes)
+        fmt = find(tensor)
+        n_blocks = tensor.shape[-1] // fmt.n_columns
+        source = data.reshape(-1, fmt.n_bytes)
         step = max(1, SLICE // (N_ROWS * n_blocks * fmt.n_bytes)) * N_ROWS * n_blocks
         for start in range(0, len(source), step):
             blocks = source[start : start + step]

@@ -1,0 +1,64 @@
+"""What mixture-of-experts architectures share: routed experts, and one that every token has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..graph import Buffer, Graph, Param, Routing, Weights
+from .config import Config
+
+Score = Literal["softmax", "sigmoid", "chosen"]
+GATING: dict[int, Score] = {1: "softmax", 2: "sigmoid", 3: "chosen"}  # llama.cpp's numbers
+
+
+def routing(c: Config, score: Score = "softmax", *, normalize: bool = False) -> Routing:
+    """Return how tokens choose, for an architecture's way where the file does not say.
+
+    Where softmax scores are grouped, groups count as much as their best expert (DeepSeek-V2).
+    """
+    c.refuse("swiglu_clamp_exp", "expert_group_scale", "experts_per_group")
+    kind = c.integer("expert_gating_func", 0, low=0)
+    if kind and kind not in GATING:
+        raise c.wrong("expert_gating_func", kind, f"one of {sorted(GATING)}")
+    score = GATING.get(kind, score)
+    n_groups = c.integer("expert_group_count", 1, high=c.n_expert)
+    if c.n_expert % n_groups:
+        raise c.wrong("expert_group_count", n_groups, f"a divisor of {c.n_expert} experts")
+    n_groups_used = c.integer("expert_group_used_count", n_groups, high=n_groups)
+    n_used = c.n_expert_used
+    if n_used > c.n_expert // n_groups * n_groups_used:
+        raise c.wrong("expert_used_count", n_used, "as many as the groups used have")
+    return Routing(
+        n_used, score, c.flag("expert_weights_norm", normalize), weights_scale(c), n_groups,
+        n_groups_used, 1 if score == "softmax" else 2,
+    )  # fmt: skip
+
+
+def weights_scale(c: Config) -> float:
+    """Return what the experts' weights are multiplied by; 0 in a file says nothing."""
+    named = c.file.get(f"{c.arch}.expert_weights_scale", float, 0.0)
+    return c.number("expert_weights_scale") if named else 1.0
+
+
+def experts(
+    g: Graph, c: Config, blk: Weights, h: Buffer, routing: Routing, bias: Param | None = None
+) -> Buffer:
+    """Return what each token's experts make of it, each a SwiGLU."""
+    n, n_ff = c.n_expert, c.n_ff_expert
+    blk.ffn_gate_inp.expect_shape(n, c.n_embd)
+    blk.ffn_gate_exps.expect_stack(n, n_ff, c.n_embd)
+    blk.ffn_up_exps.expect_stack(n, n_ff, c.n_embd)
+    blk.ffn_down_exps.expect_stack(n, c.n_embd, n_ff)
+    routes = g.route(g.linear(h, blk.ffn_gate_inp), routing, bias)
+    gate = g.expert_linear(h, blk.ffn_gate_exps, routes)
+    up = g.expert_linear(h, blk.ffn_up_exps, routes)
+    return g.combine(g.expert_linear(g.silu_mul(gate, up), blk.ffn_down_exps, routes), routes)
+
+
+def shared_expert(g: Graph, c: Config, blk: Weights, h: Buffer, n_ff: int) -> Buffer:
+    """Return what the expert of all tokens makes of them."""
+    blk.ffn_gate_shexp.expect_shape(n_ff, c.n_embd)
+    blk.ffn_up_shexp.expect_shape(n_ff, c.n_embd)
+    blk.ffn_down_shexp.expect_shape(c.n_embd, n_ff)
+    ffn = g.silu_mul(g.linear(h, blk.ffn_gate_shexp), g.linear(h, blk.ffn_up_shexp))
+    return g.linear(ffn, blk.ffn_down_shexp)

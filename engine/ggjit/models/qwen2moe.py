@@ -1,0 +1,25 @@
+"""Qwen 1.5 and 2 with experts (arXiv:2407.10671): chosen weights are used as they are.
+
+Every token has a shared expert too, times a sigmoid of its own.
+"""
+
+from __future__ import annotations
+
+from ..graph import Buffer, Graph, Weights
+from .config import Config
+from .llama import decoder
+from .mixture import experts, routing, shared_expert
+from .registry import register
+
+
+@register("qwen2moe")
+def forward(g: Graph, c: Config, w: Weights) -> Buffer:
+    return decoder(g, c, w, c.rope(interleaved=False), feed_forward)
+
+
+def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer) -> Buffer:
+    """Routed experts, and one for every token."""
+    routed = experts(g, c, blk, h, routing(c))
+    shared = shared_expert(g, c, blk, h, c.integer("expert_shared_feed_forward_length", c.n_ff))
+    gate = g.linear(h, blk.ffn_gate_inp_shexp.as_row())
+    return g.add(routed, g.sigmoid_gate(gate, shared))
