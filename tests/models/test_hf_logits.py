@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensors import param, tensor
 
 from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.gguf import open_gguf
-from ggjit.graph import Add, Linear, Rope, Route, SigmoidGate
+from ggjit.graph import Add, Graph, Linear, Param, Rope, Route, SigmoidGate
 from ggjit.models import architecture_of
 from ggjit.models.registry import registered
 
@@ -100,6 +101,69 @@ def test_greedy_continuations_are_those_of_transformers(model):
         assert greedy(executor, model.ids, len(model.greedy)) == model.greedy.tolist()
 
 
+# -- the cache of latent vectors ------------------------------------------------------------------
+
+
+def test_only_latent_vectors_and_the_rotary_key_are_cached():
+    """DeepSeek-V3's 512 + 64 numbers a token and layer, of two bytes."""
+    graph, heads = Graph(), 3
+    q = graph.linear(graph.embed(param("e", (8, 32))), param("q", (heads * 576, 32)))
+    k = graph.linear(graph.embed(param("f", (8, 32))), param("k", (576, 32)))
+    a = graph.latent_attention(q, k, layer=0, n_heads=heads, v_dim=512, scale=1.0)
+    graph.linear(graph.select(a), param("o", (8, heads * 512)))
+    executor = CPUExecutor(graph, 256, 1)
+    assert executor.cache_bytes == 256 * 576 * 2
+    state = executor.new_state()
+    executor.run(state, np.arange(8, dtype=np.int32))
+    assert [pool.pool.n_used for pool in state._layout.blocks] == [1]
+
+
+@pytest.mark.parametrize("name", ["deepseek2_v2", "deepseek2_v3"])
+def test_files_with_both_matrices_in_one(name):
+    model = Model(name)
+    expected = in_pieces(model.reference(), model.ids, 99)
+    put_together(model.file)
+    model.graph = architecture_of(model.file).build(model.file)
+    assert relative_error(in_pieces(model.reference(), model.ids, 99), expected) < 1e-5
+    assert relative_error(in_pieces(model.cpu(2), model.ids, 7), expected) < 0.02
+
+
+def put_together(file):
+    """Make a file's attn_k_b and attn_v_b one, as they were before; keys tell heads' sizes."""
+    keys, tensors, arch = file.metadata, file.tensors, "deepseek2.attention"
+    keys[f"{arch}.head_count_kv"] = keys[f"{arch}.head_count"]
+    for kind in ("key", "value"):
+        keys[f"{arch}.{kind}_length"] = keys.pop(f"{arch}.{kind}_length_mla")
+    for i in range(keys["deepseek2.block_count"]):
+        parts = [tensors.pop(f"blk.{i}.attn_{kind}_b.weight") for kind in "kv"]
+        k, v = (t.data.view(np.float32).reshape(t.shape) for t in parts)
+        both = np.concatenate([k.swapaxes(1, 2), v], axis=1)
+        name = f"blk.{i}.attn_kv_b.weight"
+        tensors[name] = tensor(name, both.reshape(-1, k.shape[1]))
+
+
+@pytest.mark.parametrize("cache_type", ["bf16", "q8_0", "q4_0"])
+def test_latent_vectors_of_other_types(cache_type):
+    """A latent width that is whole blocks; the error is that of rounding keys and values."""
+    rng, heads = np.random.default_rng(1), 3
+    graph = Graph()
+    x = graph.embed(Param("e", tensor("e", rng.normal(size=(31, 32)))))
+    q, k, o = (
+        Param(n, tensor(n, rng.normal(size=(rows, columns)) / np.sqrt(columns)))
+        for n, rows, columns in (("q", heads * 96, 32), ("k", 96, 32), ("o", 31, heads * 64))
+    )
+    a = graph.latent_attention(
+        graph.linear(x, q), graph.linear(x, k), layer=0, n_heads=heads, v_dim=64, scale=0.1
+    )
+    graph.linear(graph.select(a), o)
+    ids = rng.integers(0, 31, 150).astype(np.int32)
+    expected = in_pieces(ReferenceExecutor(graph, 256), ids, 64)
+    executor = CPUExecutor(graph, 256, 2, cache_types=(cache_type, "f16"))
+    got = in_pieces(executor, ids, 64)
+    assert relative_error(got, expected) < {"bf16": 0.03, "q8_0": 0.05, "q4_0": 0.7}[cache_type]
+    np.testing.assert_array_equal(in_pieces(executor, ids, 1)[-5:], got[-5:])
+
+
 def test_the_last_logits_are_the_last_of_all(model):
     for executor in (model.reference(), model.cpu(2)):
         everything = executor.run(executor.new_state(), model.ids, "all")
@@ -155,6 +219,31 @@ def with_normalized_weights(model):
     change_routing(model.graph, normalize=True)
 
 
+def without_groups(model):
+    change_routing(model.graph, n_groups=1)
+
+
+def the_best_counts(model):
+    change_routing(model.graph, n_best=1)
+
+
+def the_two_best_count(model):
+    change_routing(model.graph, n_best=2)
+
+
+def without_a_scale_of_weights(model):
+    change_routing(model.graph, scale=1.0)
+
+
+def without_a_bias_that_chooses(model):
+    ops = model.graph.ops
+    ops[:] = [replace(op, bias=None) if isinstance(op, Route) else op for op in ops]
+
+
+def softmax_instead_of_sigmoid(model):
+    change_routing(model.graph, score="softmax")
+
+
 def without_the_shared_experts_gate(model):
     ops = model.graph.ops
     for i, op in enumerate(ops):
@@ -168,6 +257,14 @@ def without_the_shared_experts_gate(model):
         ("mixtral_2_of_5", without_normalized_weights),
         ("qwen2moe_3_of_5", with_normalized_weights),
         ("qwen2moe_2_of_7", with_normalized_weights),
+        ("deepseek2_v2", without_groups),
+        ("deepseek2_v2", the_two_best_count),
+        ("deepseek2_v2", without_a_scale_of_weights),
+        ("deepseek2_v2", halves_instead_of_pairs),
+        ("deepseek2_v3", without_groups),
+        ("deepseek2_v3", the_best_counts),
+        ("deepseek2_v3", without_a_bias_that_chooses),
+        ("deepseek2_v3", softmax_instead_of_sigmoid),
         ("qwen2moe_3_of_5", without_the_shared_experts_gate),
         ("llama3_frequencies", without_frequency_factors),
         ("one_key_head_linear", without_linear_scaling),

@@ -17,10 +17,13 @@ from ..gguf import Tensor
 from ..graph import (
     Add,
     Attention,
+    Columns,
     Combine,
     Embed,
     ExpertLinear,
     Graph,
+    HeadLinear,
+    Join,
     Linear,
     Op,
     RMSNorm,
@@ -41,7 +44,11 @@ class ReferenceState:
         self.n_past = 0
         layers = [op for op in graph.ops if isinstance(op, Attention)]
         self.k = {op.layer: np.zeros((n_context, op.k.width), np.float32) for op in layers}
-        self.v = {op.layer: np.zeros((n_context, op.v.width), np.float32) for op in layers}
+        self.v = {
+            op.layer: np.zeros((n_context, op.v.width), np.float32)
+            for op in layers
+            if not op.latent
+        }
 
     def truncate(self, n: int) -> int:
         assert 0 <= n <= self.n_past
@@ -138,8 +145,12 @@ class Step:
 
     def attention(self, op: Attention) -> Float32:
         n, end = self.state.n_past, self.state.n_past + len(self.ids)
-        keys, values = self.state.k[op.layer], self.state.v[op.layer]
-        keys[n:end], values[n:end] = self.of(op.k), self.of(op.v)
+        keys = self.state.k[op.layer]
+        keys[n:end] = self.of(op.k)
+        values = keys[:, : op.latent]
+        if not op.latent:
+            values = self.state.v[op.layer]
+            values[n:end] = self.of(op.v)
         q = self.of(op.q).reshape(len(self.ids), op.n_heads, op.k_dim)
         k = keys[:end].reshape(end, op.n_kv_heads, op.k_dim)
         v = values[:end].reshape(end, op.n_kv_heads, op.v_dim)
@@ -172,6 +183,21 @@ class Step:
 
     def add(self, op: Add) -> Float32:
         return self.of(op.a) + self.of(op.b)
+
+    def columns(self, op: Columns) -> Float32:
+        heads = self.of(op.x).reshape(len(self.ids), op.n_heads, -1)
+        end = op.start + op.out.width // op.n_heads
+        return heads[:, :, op.start : end].reshape(len(self.ids), -1)
+
+    def join(self, op: Join) -> Float32:
+        a, b = (self.of(x).reshape(len(self.ids), op.n_heads, -1) for x in (op.a, op.b))
+        return np.concatenate([a, b], axis=2).reshape(len(self.ids), -1)
+
+    def headlinear(self, op: HeadLinear) -> Float32:
+        weight = self.executor.weight(op.weight)
+        weight = weight.swapaxes(1, 2) if op.transposed else weight
+        x = self.of(op.x).reshape(len(self.ids), op.n_heads, -1)[:, :, : weight.shape[2]]
+        return np.einsum("thc,hrc->thr", x, weight).reshape(len(self.ids), -1)
 
     def route(self, op: Route) -> Float32:
         bias = None if op.bias is None else self.executor.weight(op.bias)

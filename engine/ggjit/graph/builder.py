@@ -10,9 +10,12 @@ from .ops import (
     Add,
     Attention,
     Buffer,
+    Columns,
     Combine,
     Embed,
     ExpertLinear,
+    HeadLinear,
+    Join,
     Linear,
     Op,
     RMSNorm,
@@ -117,6 +120,42 @@ class Graph:
         """Go on with only the rows whose logits are asked for."""
         assert not x.selected
         return self._add(Select(self._buffer(f"{x.name}_selected", x.width, selected=True), x))
+
+    # -- multi-head latent attention --------------------------------------------------------------
+
+    def columns(self, x: Buffer, n_heads: int, start: int, n: int) -> Buffer:
+        """Take n columns of each head."""
+        assert x.width % n_heads == 0
+        assert 0 <= start <= x.width // n_heads - n
+        out = self._buffer(f"{x.name}_columns", n_heads * n, x.selected)
+        return self._add(Columns(out, x, n_heads, start))
+
+    def join(self, a: Buffer, b: Buffer, n_heads: int) -> Buffer:
+        """Put the columns of each head side by side."""
+        assert a.width % n_heads == b.width % n_heads == 0
+        assert a.selected == b.selected
+        out = self._buffer(f"{a.name}_joined", a.width + b.width, a.selected)
+        return self._add(Join(out, a, b, n_heads))
+
+    def head_linear(self, x: Buffer, weight: Param, *, transposed: bool = False) -> Buffer:
+        """Multiply each head's first columns by a matrix of its own, or its transpose."""
+        n_heads, n_rows, n_columns = weight.tensor.shape
+        if transposed:
+            n_rows, n_columns = n_columns, n_rows
+        weight.expect_no_bias()
+        assert x.width % n_heads == 0
+        assert n_columns <= x.width // n_heads
+        out = self._buffer(weight.name, n_heads * n_rows)
+        return self._add(HeadLinear(out, x, weight.tensor, transposed))
+
+    def latent_attention(
+        self, q: Buffer, k: Buffer, *, layer: int, n_heads: int, v_dim: int, scale: float
+    ) -> Buffer:
+        """Keep k, and attend from all heads to it; its first `v_dim` columns are the values."""
+        assert q.width == n_heads * k.width
+        assert v_dim <= k.width
+        out = self._buffer(f"blk.{layer}.attn", n_heads * v_dim)
+        return self._add(Attention(out, q, k, k, layer, n_heads, 1, scale, latent=v_dim))
 
     # -- mixture of experts -----------------------------------------------------------------------
 

@@ -90,7 +90,8 @@ class Attention(Op):
 
     With a window only the last `window` keys are seen, the token's own among them. `softcap` makes
     scores softcap * tanh(score / softcap). `sinks` holds a logit per head that takes its share of
-    the softmax and adds nothing.
+    the softmax and adds nothing. With `latent` there is one key head, and values are the first so
+    many columns of the keys, which alone are kept.
     """
 
     q: Buffer
@@ -103,6 +104,7 @@ class Attention(Op):
     window: int | None = None
     softcap: float | None = None
     sinks: Tensor | None = None
+    latent: int = 0
 
     @property
     def k_dim(self) -> int:
@@ -110,7 +112,7 @@ class Attention(Op):
 
     @property
     def v_dim(self) -> int:
-        return self.v.width // self.n_kv_heads
+        return self.latent or self.v.width // self.n_kv_heads
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,43 @@ class Select(Op):
     """out = the rows of x whose logits are asked for."""
 
     x: Buffer
+
+
+# -- multi-head latent attention: rows are heads side by side -------------------------------------
+
+
+@dataclass(frozen=True)
+class Columns(Op):
+    """out[t, h] = some columns of x[t, h]: from `start` on, as many as fit."""
+
+    x: Buffer
+    n_heads: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Join(Op):
+    """out[t, h] = the columns of a[t, h], and those of b[t, h] behind them."""
+
+    a: Buffer
+    b: Buffer
+    n_heads: int
+
+
+@dataclass(frozen=True)
+class HeadLinear(Op):
+    """out[t, h] = weight[h] @ (the first C columns of x[t, h]). Shapes: weight [H, rows, C].
+
+    Transposed, the weight is [H, C, rows].
+    """
+
+    x: Buffer
+    weight: Tensor
+    transposed: bool = False
+
+    @property
+    def n_heads(self) -> int:
+        return self.weight.shape[0]
 
 
 # -- mixture of experts: E experts, S of them chosen by each token --------------------------------

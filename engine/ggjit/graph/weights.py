@@ -33,6 +33,13 @@ class Param:
             raise self._wrong("a matrix")
         return self.tensor
 
+    def of_heads(self, n_heads: int, start: int, n: int) -> Param:
+        """Take n rows, from `start` on, of each head's share of a matrix, as a stack."""
+        t, (n_rows, n_columns) = self.tensor, self.matrix().shape
+        rows = t.data.reshape(n_heads, n_rows // n_heads, -1)[:, start : start + n]
+        name, shape = f"{t.name}[{start}:]", (n_heads, n, n_columns)
+        return Param(name, replace(t, name=name, shape=shape, data=rows.reshape(-1)))
+
     def as_row(self) -> Param:
         """Return a vector as a matrix of one row."""
         shape = (1, self.tensor.n_elements)

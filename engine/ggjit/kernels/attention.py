@@ -19,7 +19,7 @@ from ..simd.ops import load, mul, splat, store
 from ..simd.types import f32x16
 from .attention_spans import SPAN, attend_spans, bounds, inverse_sum, put_together, span_bytes
 from .attention_tile import POSITIONS, QUERIES, RESULTS, SPACE
-from .cache_formats import CHUNK, CacheFormat
+from .cache_formats import BLOCK, CHUNK, CacheFormat
 from .quantize import quantize_columns
 from .tiles import META
 
@@ -41,7 +41,7 @@ def padded(v_dim: int) -> int:
 
 def work_bytes(k_dim: int) -> int:
     """Bytes of a thread's work space."""
-    return SPACE + 4 * QUERIES * (k_dim + 15) // 16 * 16
+    return SPACE + 4 * QUERIES * padded(k_dim)
 
 
 def scratch_bytes(k_dim: int, v_dim: int) -> int:
@@ -67,16 +67,20 @@ def copy_scaled(source, to, n, scale):  # type: ignore[no-untyped-def]
 
 
 @device
-def place_queries(work, size, first, n, group, h, q, q_stride, k_dim, scale, positions):  # type: ignore[no-untyped-def]
-    """Bring a tile's queries and positions into the work space; the last one fills it up."""
-    row = k_dim + k_dim % 2
+def place_queries(  # type: ignore[no-untyped-def]
+    work, size, first, n, group, h, q, q_stride, k_dim, row, scale, positions
+):
+    """Bring a tile's queries and positions into the work space; the last one fills it up.
+
+    Behind a query's columns are zeros up to `row`.
+    """
     for r in range(size):
         query = first + min(r, n - 1)
         t, head = query // group, h * group + query % group
         to = work + SPACE + 4 * r * row
         copy_scaled(q + t * q_stride + 4 * head * k_dim, to, k_dim, scale)
-        if k_dim % 2:
-            store(to + 4 * k_dim, float32(0))
+        for i in range(k_dim, row):
+            store(to + 4 * i, float32(0))
         store(work + POSITIONS + 8 * r, int64(load(int32, positions + 4 * t)))
 
 
@@ -106,10 +110,13 @@ def finish(  # type: ignore[no-untyped-def]
 
 
 @cache
-def attention(k_format: CacheFormat, v_format: CacheFormat, group: int) -> Kernel:
-    """Return the kernel for `group` query heads a key head."""
+def attention(
+    k_format: CacheFormat, v_format: CacheFormat, group: int, latent: bool = False
+) -> Kernel:
+    """Return the kernel for `group` query heads a key head; `latent`: keys are kept as values."""
     wide, narrow = tile_sizes(group)
-    attend = attend_spans(k_format, v_format, wide, narrow)
+    attend = attend_spans(k_format, v_format, wide, narrow, latent)
+    unit = BLOCK if latent else 2
 
     # q8 (unless 0): results are left quantized too; needs v_dim to be a multiple of 32
     def attention(
@@ -123,6 +130,7 @@ def attention(k_format: CacheFormat, v_format: CacheFormat, group: int) -> Kerne
         n_tokens, positions = load(int64, count), load(int64, batch_positions)
         starts, tables = load(int64, batch_starts), load(int64, batch_tables)
         width, work = (v_dim + 31) // 32 * 32, scratch + thread * scratch_step
+        row = (k_dim + unit - 1) // unit * unit
         total = work + work_bytes
         taken, before = atomic_add(shared, int64(1)), int64(0)
         ended, kept = shared + LINE, shared + LINE * (1 + SPLIT)
@@ -142,7 +150,9 @@ def attention(k_format: CacheFormat, v_format: CacheFormat, group: int) -> Kerne
                 number, piece = i * n_kv_heads + h, item // n_kv_heads // n_tiles
                 first = start * group + i * size
                 n = min(int64(size), end * group - first)
-                place_queries(work, size, first, n, group, h, q, q_stride, k_dim, scale, positions)
+                place_queries(
+                    work, size, first, n, group, h, q, q_stride, k_dim, row, scale, positions
+                )
                 low, high = reached(work, size, window)
                 keys, values = k_offset + h * k_head, v_offset + h * v_head
                 result, a, b = total, low, high
@@ -169,4 +179,5 @@ def attention(k_format: CacheFormat, v_format: CacheFormat, group: int) -> Kerne
         if taken == before + n_threads - 1:  # everything is done: the next run starts anew
             store(shared, int64(0))
 
-    return kernel(attention, f"attention_{k_format.name}_{v_format.name}_{group}")
+    kind = "latent_attention" if latent else "attention"
+    return kernel(attention, f"{kind}_{k_format.name}_{v_format.name}_{group}")

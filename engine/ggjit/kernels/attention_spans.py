@@ -34,10 +34,12 @@ def bounds(span, low, high):  # type: ignore[no-untyped-def]
 
 
 @cache
-def attend_spans(k_format: CacheFormat, v_format: CacheFormat, wide: int, narrow: int) -> Any:
+def attend_spans(
+    k_format: CacheFormat, v_format: CacheFormat, wide: int, narrow: int, latent: bool
+) -> Any:
     """Return the device function that lets a tile attend, in work space that holds its queries."""
-    few = attend(narrow, k_format, v_format, True)
-    many = few if wide == narrow else attend(wide, k_format, v_format, False)
+    few = attend(narrow, k_format, v_format, True, latent)
+    many = few if wide == narrow else attend(wide, k_format, v_format, False, latent)
 
     @device
     def attend_spans(  # type: ignore[no-untyped-def]

@@ -30,6 +30,7 @@ from ..simd.ops import (
     store,
     store_grid,
     sub,
+    sum_all,
     to_f32,
     where_less,
     zeros,
@@ -146,6 +147,42 @@ def scores_of(fmt: CacheFormat, n: int, ahead: bool) -> Any:
 
 
 @cache
+def scores_of_rows(fmt: CacheFormat, n: int, ahead: bool) -> Any:
+    """Return the device function that does as `scores_of` where keys are kept in rows, as values.
+
+    The space for scaled weights is free before there are weights.
+    """
+    queries, half = grid(f32x16, 1, n), tile(f16x16, 1)
+    values, scaled, scale_bytes = fmt.values, fmt.has_scales, fmt.scale_bytes
+    row_bytes, block_bytes, one = fmt.row_bytes, fmt.block_bytes, tile(f32x16, 1)
+
+    @device
+    def scores_of_rows(queries_at, keys_at, following, k_dim, n_keys, scores):  # type: ignore[no-untyped-def]
+        n_blocks, space = (k_dim + BLOCK - 1) // BLOCK, scores + SCALED - WEIGHTS
+        row = 4 * BLOCK * n_blocks
+        for j in range(n_keys):
+            p, q, acc = keys_at + scale_bytes + j * row_bytes, queries_at, zeros(queries)
+            for _ in range(n_blocks):
+                store(space, values(p))
+                if ahead:
+                    prefetch(p + following - keys_at)
+                first, second = load(one, space), load(one, space + 64)
+                if scaled:
+                    store(space, to_f32(load(half, p - scale_bytes - j * row_bytes + 2 * j)))
+                    by = splat_each(one, space, 64)
+                    first, second = mul(first, by), mul(second, by)
+                acc = fma(load_grid(queries, q, row, row), by_group(queries, first), acc)
+                acc = fma(load_grid(queries, q + 64, row, row), by_group(queries, second), acc)
+                q += 4 * BLOCK
+                p += block_bytes
+            store(space, acc)
+            for r in range(n):
+                store(scores + r * ROW + 4 * j, sum_all(load(f32x16, space + 64 * r)))
+
+    return scores_of_rows
+
+
+@cache
 def gather(fmt: CacheFormat, n: int, ahead: bool) -> Any:
     """Return the device function that adds a chunk's weighted values to the results."""
     sums, queries = grid(f32x16, 2, n), tile(f32x16, n)
@@ -188,10 +225,12 @@ def gather(fmt: CacheFormat, n: int, ahead: bool) -> Any:
 
 
 @cache
-def attend(n: int, k_format: CacheFormat, v_format: CacheFormat, ahead: bool) -> Any:
+def attend(
+    n: int, k_format: CacheFormat, v_format: CacheFormat, ahead: bool, latent: bool = False
+) -> Any:
     """Return the device function for `n` queries side by side."""
-    floats = tile(f32x16, n)
-    score, add_values = scores_of(k_format, n, ahead), gather(v_format, n, ahead)
+    floats, add_values = tile(f32x16, n), gather(v_format, n, ahead)
+    score = scores_of_rows(k_format, n, ahead) if latent else scores_of(k_format, n, ahead)
 
     @device
     def clear(span, width):  # type: ignore[no-untyped-def]

@@ -5,19 +5,22 @@ Every token has a shared expert too, times a sigmoid of its own.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..graph import Buffer, Graph, Weights
 from .config import Config
-from .llama import decoder
+from .llama import attention, decoder
 from .mixture import experts, routing, shared_expert
 from .registry import register
 
 
 @register("qwen2moe")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    return decoder(g, c, w, c.rope(interleaved=False), feed_forward)
+    rope = c.rope(interleaved=False)
+    return decoder(g, c, w, partial(attention, g, c, rope), partial(feed_forward, g, c))
 
 
-def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer) -> Buffer:
+def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
     """Routed experts, and one for every token."""
     routed = experts(g, c, blk, h, routing(c))
     shared = shared_expert(g, c, blk, h, c.integer("expert_shared_feed_forward_length", c.n_ff))

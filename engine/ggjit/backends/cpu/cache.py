@@ -39,11 +39,11 @@ class BlockLayout:
         self.window, self.block_bytes = window, 0
         self.kept = None if window is None else window + cache.n_batch  # positions
         for op in layers:
-            k, v = cache.k_format.key_bytes(op.k_dim), cache.v_format.value_bytes(op.v_dim)
+            k, v = cache.head_bytes(op)
             offset, n = self.block_bytes, op.n_kv_heads
-            table = 8 * number * cache.n_chunks
-            cache.layers[op.layer] = LayerCache(table, offset, offset + n * k, k, v)
-            self.block_bytes += n * (k + v)
+            table, v_offset = 8 * number * cache.n_chunks, 0 if op.latent else n * k
+            cache.layers[op.layer] = LayerCache(table, offset, offset + v_offset, k, v)
+            self.block_bytes += n * (k if op.latent else k + v)
         self.block_bytes = (self.block_bytes + 63) // 64 * 64
         most = cache.n_context if self.kept is None else self.kept + cache.n_batch
         self.n_blocks = chunks(min(most, cache.n_context)) + (window is not None)
@@ -76,12 +76,24 @@ class CacheLayout:
         attention = [op for op in ops if isinstance(op, Attention)]
         for op in attention:
             _check(k_format, op.k_dim, f"the keys of layer {op.layer}")
+            if op.latent:
+                continue
             _check(v_format, op.v_dim, f"the values of layer {op.layer}")
         windows = list(dict.fromkeys(op.window for op in attention))
         self.blocks = [
             BlockLayout([op for op in attention if op.window == window], window, i, self)
             for i, window in enumerate(windows)
         ]
+
+    def formats_of(self, op: Attention) -> tuple[CacheFormat, CacheFormat]:
+        """Return the types of a layer's keys and values."""
+        return self.k_format, self.k_format if op.latent else self.v_format
+
+    def head_bytes(self, op: Attention) -> tuple[int, int]:
+        """Return the bytes of a head's keys and values in a chunk; latent ones are the same."""
+        if op.latent:
+            return (self.k_format.value_bytes(op.k_dim),) * 2
+        return self.k_format.key_bytes(op.k_dim), self.v_format.value_bytes(op.v_dim)
 
     @property
     def n_bytes(self) -> int:

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import ExpertLinear, Graph, Linear, Route
+from ...graph import ExpertLinear, Graph, HeadLinear, Linear, Route
 from ...kernels.cache_formats import cache_format
 from ...kernels.tiles import TileShape
 from .. import Float32, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
 from .cores import default_threads
-from .fuse import fuse_residuals
+from .fuse import fuse_residuals, transpose_weights
 from .lower import Lowering, reads_integers
 from .storage import plan
 from .tape import Tape
@@ -54,7 +54,7 @@ class CPUExecutor:
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
         self.cache_types = cache_types  # of keys and of values
-        ops = fuse_residuals(graph.ops)
+        ops = transpose_weights(fuse_residuals(graph.ops))
         k_format, v_format = map(cache_format, cache_types)
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         start = perf_counter()
@@ -62,7 +62,7 @@ class CPUExecutor:
         self._factors = {
             op.weight.name: (op.weight, read_of(op))
             for op in ops
-            if isinstance(op, Linear | ExpertLinear)
+            if isinstance(op, Linear | ExpertLinear | HeadLinear)
         }
         self._weights = PackedWeights(
             matrices_of(ops), self.n_threads, report_packing, packing, self._layout.n_bytes
@@ -146,9 +146,9 @@ class CPUExecutor:
             team.close()
 
 
-def read_of(op: Linear | ExpertLinear) -> float:
+def read_of(op: Linear | ExpertLinear | HeadLinear) -> float:
     """Return what part of its matrices a product reads for one token."""
-    return max(1, op.out.n_chosen) / n_matrices(op.weight)
+    return op.out.n_chosen / n_matrices(op.weight) if isinstance(op, ExpertLinear) else 1.0
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from ...kernels import (
     norm,
     rope,
 )
-from ...kernels.attention_store import store_kv
-from .lower_experts import ExpertLowering
+from ...kernels.attention_store import store_kv, store_latent
+from .lower_heads import HeadLowering
 from .memory import address
 from .steps import Split, Step
 
@@ -43,7 +43,7 @@ def _columns(op: Op) -> Split:
     return "columns", op.out.width
 
 
-class Lowering(ExpertLowering):
+class Lowering(HeadLowering):
     """Makes the steps of operations."""
 
     def lower(self, op: Op) -> list[Step]:
@@ -116,8 +116,7 @@ class Lowering(ExpertLowering):
         yield from self._quantize(op.out)
 
     def attention(self, op: Attention) -> Iterable[Step]:
-        stored = self.cache.layers[op.layer]
-        formats = self.cache.k_format, self.cache.v_format
+        stored, formats = self.cache.layers[op.layer], self.cache.formats_of(op)
         shared = {
             "k_offset": stored.k_offset,
             "v_offset": stored.v_offset,
@@ -131,7 +130,8 @@ class Lowering(ExpertLowering):
             "batch_positions": self.batch.address_of("positions"),
         }
         keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
-        yield self._step(op, store_kv(*formats), keep, by=self._tokens(op), writes=[stored])
+        store = store_latent(formats[0]) if op.latent else store_kv(*formats)
+        yield self._step(op, store, keep, by=self._tokens(op), writes=[stored])
         spans = self._spans_of(attention.shared_bytes(op.v_dim, self.cache.n_context))
         fused = op.v_dim % 32 == 0  # a head is whole blocks: its thread can round it
         attend = {
@@ -150,7 +150,7 @@ class Lowering(ExpertLowering):
             **self._scratch_of(attention.scratch_bytes(op.k_dim, op.v_dim)),
             **self._integers(op.out if fused else None, "q8"),
         }
-        kernel = attention.attention(*formats, op.n_heads // op.n_kv_heads)
+        kernel = attention.attention(*formats, op.n_heads // op.n_kv_heads, op.latent > 0)
         writes = [*self._storages(op.out), spans]
         yield self._step(op, kernel, attend, more_reads=[stored], writes=writes)
         if not fused:

@@ -48,7 +48,7 @@ class ExpertLowering(Pieces):
         super().__init__(*args)
         self._groups: dict[tuple[int, int], Groups] = {}
         self._of_routes: dict[Buffer, Groups] = {}
-        self._sorted: dict[tuple[int, int], Rows] = {}
+        self._sorted: dict[tuple[tuple[int, int], str], Rows] = {}
         self._sorted_integers: dict[tuple[int, int], Quantized] = {}
         self._holds: dict[int, object] = {}  # what such memory was last filled with
 
@@ -103,7 +103,7 @@ class ExpertLowering(Pieces):
         }  # fmt: skip
         if not op.weigh:
             operands["weights"] = 0
-        return _step(experts.gather, operands, [self.storage.rows[op.x], groups], [rows])
+        return make_step(experts.gather, operands, [self.storage.rows[op.x], groups], [rows])
 
     def _products(
         self, weight: Tensor, bias: Tensor | None, groups: Groups, rows: Rows, holds: object,
@@ -125,7 +125,7 @@ class ExpertLowering(Pieces):
             if self._fills(q, holds):
                 x = {"x": rows.address, "stride": rows.stride, "n_columns": n_columns, **sort}
                 x |= {"q": address(q.q), "parts": q.parts, "meta": address(q.meta)}
-                yield _step(experts.quantize_groups, x, reads, [q])
+                yield make_step(experts.quantize_groups, x, reads, [q])
             reads = [groups, q]
             operands |= {"x": address(q.q), "meta": address(q.meta), "panel": self.shape.panel}
             n_scratch = linear_int8.scratch_bytes(fmt, n_columns, self.shape)
@@ -134,7 +134,7 @@ class ExpertLowering(Pieces):
             operands |= {"x": rows.address, "x_stride": rows.stride}
             n_scratch = linear_float.scratch_bytes(fmt, n_columns)
             kernel = experts.experts_float(fmt, mapped)
-        yield _step(kernel, operands | self._scratch_of(n_scratch), reads, [out])
+        yield make_step(kernel, operands | self._scratch_of(n_scratch), reads, [out])
 
     def _fills(self, memory: object, holds: object) -> bool:
         """Note what memory is to hold; tell whether it has to be filled for that."""
@@ -148,11 +148,11 @@ class ExpertLowering(Pieces):
             self._groups[key] = Groups.of(*key)
         return self._groups[key]
 
-    def _sorted_rows(self, n_chosen: int, width: int) -> Rows:
-        key = width, n_chosen * self.n_rows
-        if key not in self._sorted:
-            self._sorted[key] = new_rows(*key)
-        return self._sorted[key]
+    def _sorted_rows(self, n_chosen: int, width: int, use: str = "x") -> Rows:
+        size = width, n_chosen * self.n_rows
+        if (size, use) not in self._sorted:
+            self._sorted[size, use] = new_rows(*size)
+        return self._sorted[size, use]
 
     def _integers_of(self, rows: Rows, width: int) -> Quantized:
         key = width, len(rows.array) + experts.SLACK
@@ -161,7 +161,7 @@ class ExpertLowering(Pieces):
         return self._sorted_integers[key]
 
 
-def _step(
+def make_step(
     kernel: Kernel, operands: Operands, reads: Iterable[object], writes: Iterable[object]
 ) -> Step:
     """Make a step that threads divide as it pleases them."""

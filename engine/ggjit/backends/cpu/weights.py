@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
-from ...graph import Embed, ExpertLinear, Linear, Op
+from ...graph import Embed, ExpertLinear, HeadLinear, Linear, Op
 from ...kernels.pack import pack
 from .budget import available_bytes
 from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
@@ -22,12 +22,14 @@ Packing = Literal["auto", "always", "never"]
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
 
+Matrices = Embed | Linear | ExpertLinear | HeadLinear
+
 log = logging.getLogger("ggjit")
 
 
 def matrices_of(ops: list[Op]) -> list[Tensor]:
     """Return the matrices that operations multiply by or look up in, each once."""
-    used = [op.weight for op in ops if isinstance(op, Embed | Linear | ExpertLinear)]
+    used = [op.weight for op in ops if isinstance(op, Matrices)]
     return list({t.name: t for t in used}.values())
 
 
