@@ -5,7 +5,7 @@ converter (its folder, which holds `conversion`, is the argument):
 
     python tests/models/make_moe_fixtures.py LLAMA_CPP [NAME...]
 
-The files are what the converter writes (without a vocabulary), with float32 tensors. Made with
+The files are what the converter writes (without a vocabulary), with float16 matrices. Made with
 torch 2.13.0, transformers 5.24.0, gguf 0.19.0 and llama.cpp of October 2026.
 """
 
@@ -156,10 +156,14 @@ def as_deepseek(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def refine(model: PreTrainedModel, generator: torch.Generator) -> None:
-    """Scale stacked matrices by their width, and let biases that choose experts matter."""
+    """Scale stacked matrices by their width, and let biases that choose experts matter.
+
+    Every number is one that float16 has.
+    """
     for parameter in model.parameters():
         if parameter.ndim == 3:
             parameter.data *= 3.0 / parameter.shape[-1] ** 0.5
+        parameter.data = parameter.data.half().float()
     for name, values in model.named_buffers():
         if name.endswith("e_score_correction_bias"):
             values.copy_(0.3 * torch.randn(values.shape, generator=generator))
@@ -173,7 +177,7 @@ def convert(folder: Path, path: Path) -> None:
     hparams = conversion.ModelBase.load_hparams(folder, False)
     kind = conversion.get_model_class(hparams["architectures"][0])
     kind.set_vocab = lambda self: None
-    kind(folder, gguf.LlamaFileType.ALL_F32, path, use_temp_file=False).write()
+    kind(folder, gguf.LlamaFileType.MOSTLY_F16, path, use_temp_file=False).write()
 
 
 if __name__ == "__main__":

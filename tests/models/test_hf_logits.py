@@ -10,6 +10,7 @@ from tensors import param, tensor
 
 from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.reference import ReferenceExecutor
+from ggjit.formats import find
 from ggjit.gguf import open_gguf
 from ggjit.graph import Add, Graph, Linear, Param, Rope, Route, SigmoidGate
 from ggjit.models import architecture_of
@@ -136,7 +137,7 @@ def put_together(file):
         keys[f"{arch}.{kind}_length"] = keys.pop(f"{arch}.{kind}_length_mla")
     for i in range(keys["deepseek2.block_count"]):
         parts = [tensors.pop(f"blk.{i}.attn_{kind}_b.weight") for kind in "kv"]
-        k, v = (t.data.view(np.float32).reshape(t.shape) for t in parts)
+        k, v = (find(t).decode_rows(t.data, t.shape[-1]).reshape(t.shape) for t in parts)
         both = np.concatenate([k.swapaxes(1, 2), v], axis=1)
         name = f"blk.{i}.attn_kv_b.weight"
         tensors[name] = tensor(name, both.reshape(-1, k.shape[1]))
