@@ -7,7 +7,10 @@ from tensors import param
 
 from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.cpu.storage import plan
+from ggjit.backends.cpu.tuning import Tuning, shapes_to_try
 from ggjit.graph import Graph, Linear, Rope, RopeSpec
+from ggjit.kernels.tiles import META, SPARE, tile_shape
+from ggjit.simd.target import TARGETS
 
 
 def check(ops, storage, as_integers):
@@ -31,6 +34,9 @@ def check(ops, storage, as_integers):
             own = storage.quantized[op.out]
             assert all(storage.quantized.get(b) is not own for b in op.inputs())
             held_integers[id(own)] = op.out
+            n_read = len(out.array) + SPARE  # by a tile that begins with the last row
+            assert own.q.size == own.parts * n_read * op.out.width
+            assert own.meta.size == META * n_read * (op.out.width // 32)
         n_rows = 8 if op.out.selected else 32 * max(1, op.out.n_chosen)
         assert out.array.shape == (n_rows, (op.out.width + 15) // 16 * 16)
         assert out.stride == out.array.strides[0]
@@ -75,3 +81,9 @@ def test_a_rotation_does_not_spoil_what_is_read_again():
     graph.add(x, turned)
     storage = plan(graph.ops, set(), 32, 8, wide=False)
     assert storage.rows[turned] is not storage.rows[x]
+
+
+def test_spare_rows_are_enough_for_any_tile():
+    shapes = [one.shape for one in shapes_to_try(Tuning(1, tile_shape()))]
+    assert max(target.n_tokens for target in TARGETS) - 1 <= SPARE
+    assert max(shape.n_tokens for shape in shapes) - 1 <= SPARE

@@ -15,7 +15,8 @@ from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
 from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope
 from ggjit.kernels import embed as embed_kernels
-from ggjit.kernels.tiles import META, TileShape, tile_shape
+from ggjit.kernels.tiles import META, SPARE, TileShape, tile_shape
+from ggjit.simd.dot import in_words
 
 Threads = int | Part
 MAX_THREADS = 8
@@ -24,12 +25,12 @@ MAX_THREADS = 8
 class Quantized:
     """Integer rows [T, C], and beside them records as [C / 32, 3, T].
 
-    `wide`: 16 bits, a block's 32 high bytes before its low ones.
+    `wide`: 16 bits, a block's 32 high bytes before its low ones, or words (see quantize.py).
     """
 
     def __init__(self, n_tokens: int, n_columns: int, wide: bool = False) -> None:
         self.n_tokens, self.n_columns, self.wide = n_tokens, n_columns, wide
-        self.rows = Guarded((padded(n_tokens), (1 + wide) * n_columns), np.int8)
+        self.rows = Guarded((n_tokens + SPARE, (1 + wide) * n_columns), np.int8)
         self.meta = Guarded((n_columns // 32, 3, n_tokens), np.float32)
         assert 4 * self.meta.array.shape[1] == META
 
@@ -39,6 +40,9 @@ class Quantized:
         parts = self.rows.array[: self.n_tokens].astype(np.int32)
         if not self.wide:
             return parts
+        if in_words(self.wide):  # of every four, the second and third exchanged
+            words = self.rows.array[: self.n_tokens].view(np.int16).astype(np.int32)
+            return words.reshape(-1, 4)[:, [0, 2, 1, 3]].reshape(self.n_tokens, -1)
         blocks = parts.reshape(self.n_tokens, -1, 2, 32)
         return (256 * blocks[:, :, 0] + blocks[:, :, 1]).reshape(self.n_tokens, -1)
 

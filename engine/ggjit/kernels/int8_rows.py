@@ -26,7 +26,7 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile
-from .tiles import META
+from .tiles import META, half_run_bytes, run_bytes
 
 AHEAD = 4096  # bytes that weights are asked for before they are read
 
@@ -41,18 +41,18 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
     floats, add_run = tile(f32x16, n), run_of(fmt.lanes, n, wide)
     n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
     step = block_bytes // n_runs
-    n_lines, run_bytes = (step + 63) // 64, 64 if wide else 32
+    n_lines, x_step = (step + 63) // 64, run_bytes(wide)
 
     @device
     def product(w, x, meta, bias, residual, out, stride, n_real, n_tokens, n_blocks, spill):  # type: ignore[no-untyped-def]
-        acc, token_step = zeros(floats), run_bytes * n_runs * n_blocks
+        acc, token_step = zeros(floats), x_step * n_runs * n_blocks
         for _ in range(n_blocks):
             for j in range(n_runs):
                 ahead = w + AHEAD + j * step
                 for line in range(n_lines):  # few at a time: more than can be on their way block
                     prefetch(ahead + 64 * line)
                 acc = add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
-                x += run_bytes
+                x += x_step
                 meta += META * n_tokens
             w += block_bytes
         if bias != 0:
@@ -81,7 +81,7 @@ def finish(acc, kind, n, residual, out, stride, n_real, spill):  # type: ignore[
 def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
     """Return the device function that adds 32 columns."""
     quants, dots_of, add_span = lanes.quants, integer_dots(lanes, n, wide), span_of(lanes, n)
-    floats, ints = tile(f32x16, n), tile(i32x16, n)
+    floats, ints, half = tile(f32x16, n), tile(i32x16, n), half_run_bytes(wide)
     if lanes.span == 32:
 
         @device
@@ -97,7 +97,7 @@ def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
         first = splat_each(ints, meta + 2 * step, 4)
         second = sub(splat_each(ints, meta + step, 4), first)
         acc = add_span(acc, dots_of(first_half(q), x, token_step, first), w, 2 * j, by, first)
-        dots = dots_of(second_half(q), x + 16, token_step, second)
+        dots = dots_of(second_half(q), x + half, token_step, second)
         return add_span(acc, dots, w, 2 * j + 1, by, second)
 
     return halves
@@ -105,14 +105,12 @@ def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
 
 def integer_dots(lanes: IntLanes, n: int, wide: bool) -> Any:
     """Return the device function for the exact integer products of a span."""
-    shifted, shift, low = lanes.shift is not None, lanes.shift or 0, 32 if wide else 0
-    ints, dot = tile(i32x16, n), dot_of(lanes.n_bits)
+    shifted, shift = lanes.shift is not None, lanes.shift or 0
+    ints, dot = tile(i32x16, n), dot_of(lanes.n_bits, wide)
 
     @device
     def dots_of(q, x, token_step, total):  # type: ignore[no-untyped-def]
-        dots = dot(zeros(ints), q, x + low, token_step)
-        if wide:
-            dots = add(dots, shift_left(dot(zeros(ints), q, x, token_step), 8))
+        dots = dot(zeros(ints), q, x, token_step)
         if shifted:
             dots = sub(dots, shift_left(total, shift))
         return dots

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..formats import Format, IntLanes
 from ..jit import device
+from ..simd.dot import in_words
 from ..simd.ops import (
     add,
     by_group,
@@ -29,7 +30,8 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, grid, i32x16, tile
-from .unpack import RUN, scale_bytes
+from .tiles import half_run_bytes, run_bytes
+from .unpack import RUN, quant_bytes, scale_bytes
 
 
 @cache
@@ -43,7 +45,8 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
     assert isinstance(fmt.lanes, IntLanes)
     floats, rows = grid(f32x16, n_groups, n_tokens), tile(f32x16, n_groups)
     add_span = span_of(fmt.lanes, n_groups, n_tokens, wide)
-    span, x_step, run_scales = fmt.lanes.span, 64 if wide else 32, scale_bytes(fmt)
+    span, run, run_scales = fmt.lanes.span, quant_bytes(wide), scale_bytes(fmt)
+    x_step, x_half = run_bytes(wide), half_run_bytes(wide)
 
     @device
     def product(  # type: ignore[no-untyped-def]
@@ -66,10 +69,10 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
                     total, 1,
                 )  # fmt: skip
                 acc = add_span(
-                    acc, quants + RUN // 2, group_step, scales + run_scales // 2, scale_step,
-                    x + 16, token_step, meta, first, total, 2,
+                    acc, quants + run // 2, group_step, scales + run_scales // 2, scale_step,
+                    x + x_half, token_step, meta, first, total, 2,
                 )  # fmt: skip
-            quants += RUN
+            quants += run
             scales += run_scales
             x += x_step
             meta += meta_step
@@ -100,9 +103,10 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
     floats, ints = grid(f32x16, n_groups, n_tokens), grid(i32x16, n_groups, n_tokens)
     rows, tokens = tile(f32x16, n_groups), tile(f32x16, n_tokens)
     counts = tile(i32x16, n_tokens)
-    shifted, shift, low = lanes.shift is not None, lanes.shift or 0, 32 if wide else 0
+    shift = lanes.shift or 0
+    shifted = lanes.shift is not None and not in_words(wide)  # words are unpacked signed
     has_minimum = lanes.minimum is not None
-    dot = dot_grid(lanes.span // 4, lanes.n_bits)
+    dot = dot_grid(lanes.span * quant_bytes(wide) // RUN // 4, lanes.n_bits, wide)
 
     @device
     def sums_of(first, total, half):  # type: ignore[no-untyped-def]
@@ -116,10 +120,7 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
     def add_span(  # type: ignore[no-untyped-def]
         acc, quants, group_step, scales, scale_step, x, token_step, meta, first, total, half,
     ):  # fmt: skip
-        dots = zeros(ints)
-        if wide:
-            dots = shift_left(dot(dots, quants, group_step, x, token_step), 8)
-        dots = dot(dots, quants, group_step, x + low, token_step)
+        dots = dot(zeros(ints), quants, group_step, x, token_step)
         by = splat_each(tokens, meta, 4)
         sums = sums_of(first, total, half)
         if shifted:

@@ -53,7 +53,7 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
     one, many = rows_product(fmt, 1, wide), rows_by_tokens(fmt, wide)
-    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
+    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     centre, span = 0 if lanes.shift is None else 1 << lanes.shift, lanes.span
     run_bytes, run_scales, n_block_columns = 64 if wide else 32, scale_bytes(fmt), fmt.n_columns
 

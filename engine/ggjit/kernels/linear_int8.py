@@ -21,10 +21,10 @@ from .int8_rows import rows_product
 from .int8_tile import tile_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META, TileShape, kernel_name, n_tile
-from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
+from .tiles import META, TileShape, kernel_name, n_tile, run_bytes
+from .unpack import RUN, quant_bytes, scale_bytes, unpack_of, unpacked_bytes
 
-CHUNK = 1024  # columns whose unpacked rows stay in the nearest cache while tokens pass
+CHUNK = 16 << 10  # bytes of unpacked rows, a group's: they stay in the nearest cache meanwhile
 
 
 @cache
@@ -37,7 +37,8 @@ def linear_int8(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kern
 
 def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
     """Bytes of scratch each thread needs."""
-    group, most = 16 * n_columns // fmt.n_columns * fmt.packed_bytes, max(CHUNK, fmt.n_columns)
+    group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
+    most = max(CHUNK // RUN * 32, fmt.n_columns)
     if target.current().has_tiles:
         return linear_amx.scratch_bytes(n_columns) + group
     return shape.n_groups * (unpacked_bytes(most) + 64 * (shape.panel + shape.n_tokens) + group)
@@ -47,13 +48,13 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
     """Return the kernel that works in vector registers."""
     n_together, size = shape.n_groups, shape.n_tokens
     most, fewer = n_tile(), max(1, n_tile() // 2)
-    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt)
+    rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
     many = tile_product(fmt, n_together, size, wide)
-    run_bytes, n_block_columns = 64 if wide else 32, fmt.n_columns
+    x_step, n_block_columns = run_bytes(wide), fmt.n_columns
     block_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
-    chunk_blocks = max(1, CHUNK // fmt.n_columns)
-    chunk_bytes = chunk_blocks * block_runs * RUN
+    chunk_blocks = max(1, CHUNK // (block_runs * quant_bytes(wide)))
+    chunk_bytes = chunk_blocks * block_runs * quant_bytes(wide)
     chunk_scales = chunk_blocks * block_runs * scale_bytes(fmt)
 
     def linear(
@@ -62,7 +63,7 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         scratch: int, scratch_step: int, thread: int, n_threads: int,
     ) -> None:
         n_groups, n_blocks = (n_rows + 15) // 16, n_columns // n_block_columns
-        n_tokens, token_bytes = load(int64, count), run_bytes * n_columns // 32
+        n_tokens, token_bytes = load(int64, count), x_step * n_columns // 32
         group_bytes = n_blocks * block_bytes
         first, last = share_groups(n_groups, thread, n_threads)
         quants = scratch + thread * scratch_step
@@ -97,7 +98,7 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
                         at = w + i * group_bytes + block * block_bytes
                         unpack(at, quants + i * q_step, scales + i * s_step, some_blocks)
                     run, some_runs = block * block_runs, some_blocks * block_runs
-                    at_x, at_meta = x + run * run_bytes, meta + run * META * n_tokens
+                    at_x, at_meta = x + run * x_step, meta + run * META * n_tokens
                     is_last = int64(block + some_blocks == n_blocks)
                     for t in range(start, end, size):
                         at, kept = t * stride + 64 * g, sums + (t - start) * n_together * 64

@@ -1,12 +1,13 @@
 """Float32 activations to integers: one scale per 32 columns, with the sums that products need.
 
-Activations of 8 bits have one part, 32 bytes a block; those of 16 bits two, 256 * high + low: a
-block's 32 high bytes and its 32 low ones behind them.
+Activations of 8 bits have one part, 32 bytes a block. Those of 16 bits have two, 256 * high + low:
+a block's 32 high bytes and its 32 low ones behind them, or for targets that multiply words, words.
 """
 
 from numba import float32, int32, int64
 
 from ..jit import device, kernel
+from ..simd.dot import in_words
 from ..simd.ops import (
     absolute,
     add,
@@ -20,6 +21,7 @@ from ..simd.ops import (
     splat,
     store,
     store_bytes,
+    store_words,
     sum_all,
     zeros,
 )
@@ -27,6 +29,7 @@ from ..simd.types import f32x16, i32x16
 from .threads import share
 from .tiles import META
 
+WORDS = in_words(True)
 TINY = float32(1e-33)  # blocks below are zeros: levels / largest would overflow
 
 
@@ -47,15 +50,27 @@ def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped
         total = int32(first + sum_all(qb))
         cells = q + 32 * parts * i
         if parts == 2:
-            store_bytes(cells + 32, qa)
-            store_bytes(cells + 48, qb)
-            qa, qb = high_byte(qa), high_byte(qb)
-        store_bytes(cells, qa)
-        store_bytes(cells + 16, qb)
+            store_wide(cells, qa, qb)
+        else:
+            store_bytes(cells, qa)
+            store_bytes(cells + 16, qb)
         at = meta + META * n_tokens * i
         store(at, scale)
         store(at + 4 * n_tokens, total)
         store(at + 8 * n_tokens, first)
+
+
+@device
+def store_wide(cells, a, b):  # type: ignore[no-untyped-def]
+    """Write 32 columns of 16 bits, in the order that the target multiplies them."""
+    if WORDS:
+        store_words(cells, a)
+        store_words(cells + 32, b)
+    else:
+        store_bytes(cells, high_byte(a))
+        store_bytes(cells + 16, high_byte(b))
+        store_bytes(cells + 32, a)
+        store_bytes(cells + 48, b)
 
 
 @device

@@ -6,11 +6,23 @@ from dataclasses import dataclass
 
 from ..formats import Format
 from ..simd import target
+from ..simd.dot import in_words
 
 # Beside quantized activations lies what the product needs of every 32 columns of every token:
 # scale, sum of quants, sum of the first 16 (int32), as [block, 3, token], so that one block's
 # scales of neighbouring tokens are neighbours.
 META = 12  # bytes per block and token
+SPARE = 16  # tokens behind the last: the last tile reads them and drops what comes of it
+
+
+def run_bytes(wide: bool) -> int:
+    """Return the bytes of 32 activations."""
+    return 64 if wide else 32
+
+
+def half_run_bytes(wide: bool) -> int:
+    """Return how far behind the first the 17th of 32 activations is."""
+    return 32 if in_words(wide) else 16
 
 
 def n_tile() -> int:
@@ -31,8 +43,8 @@ class TileShape:
 
 
 def tile_shape() -> TileShape:
-    """Return the shape that fits the machine's registers."""
-    return TileShape(2, 6, 96) if n_tile() >= 8 else TileShape(1, n_tile(), 96)
+    """Return the target's shape."""
+    return TileShape(*target.current().tile, 96)
 
 
 def kernel_name(fmt: Format, wide: bool, mapped: bool) -> str:

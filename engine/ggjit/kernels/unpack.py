@@ -7,9 +7,15 @@ from typing import Any
 
 from ..formats import Format, IntLanes
 from ..jit import device
+from ..simd.dot import as_words, in_words
 from ..simd.ops import store
 
 RUN = 512  # bytes of 32 columns of 16 rows
+
+
+def quant_bytes(wide: bool) -> int:
+    """Bytes that 32 columns of 16 rows need, a byte or a word a quant."""
+    return 2 * RUN if in_words(wide) else RUN
 
 
 def scale_bytes(fmt: Format) -> int:
@@ -20,27 +26,31 @@ def scale_bytes(fmt: Format) -> int:
 
 def unpacked_bytes(n_columns: int) -> int:
     """Bytes that 16 rows need at most."""
-    return n_columns // 32 * (RUN + 4 * 64)
+    return n_columns // 32 * (2 * RUN + 4 * 64)
 
 
 @cache
-def unpack_of(fmt: Format) -> Any:
+def unpack_of(fmt: Format, wide: bool) -> Any:
     """Return the device function that unpacks 16 rows: quants run by run, and the scales.
 
-    Of every span there is a scale, and its minimum behind it.
+    Of every span there is a scale, and its minimum behind it. Words have their shift subtracted.
     """
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
+    signed = as_words(0 if lanes.shift is None else 1 << lanes.shift)
     quants, scale, minimum = lanes.quants, lanes.scale, lanes.minimum or lanes.scale
     has_minimum, n_spans, n_runs = lanes.minimum is not None, 32 // lanes.span, fmt.n_columns // 32
-    group_bytes = 16 * fmt.packed_bytes
+    group_bytes, words, run = 16 * fmt.packed_bytes, in_words(wide), quant_bytes(wide)
 
     @device
     def unpack(w, to, scales, n_blocks):  # type: ignore[no-untyped-def]
         for _ in range(n_blocks):
             for j in range(n_runs):
-                store(to, quants(w, j))
-                to += RUN
+                if words:
+                    store(to, signed(quants(w, j)))
+                else:
+                    store(to, quants(w, j))
+                to += run
                 for k in range(j * n_spans, (j + 1) * n_spans):
                     store(scales, scale(w, k))
                     scales += 64

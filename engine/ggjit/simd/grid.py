@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from numba import types
 
-from .emit import Builder, Value, at, op, pointer, registers, splatted, tiled
-from .sums import sums_of
-from .types import I32, I64, Grid, i32x16, u8x64
+from .dot import products
+from .emit import Builder, Value, at, op, pointer, registers, tiled
+from .types import I64, Grid, u8x64
 
 
 @op(lambda kind, value: kind)
@@ -47,28 +48,27 @@ def store_grid(b: Builder, kinds: Any, address: Value, *rest: Value) -> None:
         b.store(v, place, align=1)
 
 
-def dot_grid(n_registers: int, n_bits: int) -> Any:
+@cache
+def dot_grid(n_registers: int, n_bits: int, wide: bool) -> Any:
     """Return the operation that adds the products with `n_registers` of weights from memory.
 
     Weights are below 2**n_bits, 64 bytes a register, groups `group_step` bytes apart; `x` is where
-    the first token's bytes are, tokens `token_step` bytes apart.
+    the first token's bytes are, tokens `token_step` bytes apart. `wide`: activations of 16 bits.
     """
+
     @op(lambda acc, weights, group_step, x, token_step: acc)
     def dot(
         b: Builder, kinds: Any, acc: Value, weights: Value, group_step: Value, x: Value, step: Value
     ) -> Value:
         shape = kinds[0]
-        sums = [sums_of(b, one, n_bits) for one in registers(b, shape, acc)]
         starts = [at(b, weights, g, group_step) for g in range(shape.n_groups)]
         groups = [pointer(b, start, u8x64.ll) for start in starts]
-        rows = [pointer(b, at(b, x, t, step), I32) for t in range(shape.n_tokens)]
-        for j in range(n_registers):
-            w = [b.load(b.gep(group, [I64(j)]), align=1) for group in groups]
-            for t, row in enumerate(rows):
-                four = splatted(b, i32x16, b.load(b.gep(row, [I64(j)]), align=1))
-                four = b.bitcast(four, u8x64.ll)
-                for g, weight in enumerate(w):
-                    sums[g * shape.n_tokens + t].add(weight, four)
-        return tiled(b, shape, [one.total() for one in sums])
+        tokens = [at(b, x, t, step) for t in range(shape.n_tokens)]
+
+        def loaded(j: int) -> list[Value]:
+            return [b.load(b.gep(group, [I64(j)]), align=1) for group in groups]
+
+        accs = registers(b, shape, acc)
+        return tiled(b, shape, products(b, accs, n_registers, loaded, tokens, n_bits, wide))
 
     return dot

@@ -62,6 +62,15 @@ def store_bytes(b: Builder, kinds: Any, address: Value, value: Value) -> None:
 
 
 @op(lambda address, value: types.void)
+def store_words(b: Builder, kinds: Any, address: Value, value: Value) -> None:
+    """Write 16 int32 as int16, of every four the second and third exchanged."""
+    order = [i // 4 * 4 + (0, 2, 1, 3)[i % 4] for i in range(16)]
+    value = b.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, 16), order))
+    narrow = ir.VectorType(I16, 16)
+    b.store(b.trunc(value, narrow), pointer(b, address, narrow), align=1)
+
+
+@op(lambda address, value: types.void)
 def store_f16(b: Builder, kinds: Any, address: Value, value: Value) -> None:
     """Write one float32 as float16, what is too large as the largest (NaN stays)."""
     for sign, limit in ((">", 65504.0), ("<", -65504.0)):

@@ -41,6 +41,7 @@ from .memory import (
     store_bytes,
     store_each,
     store_f16,
+    store_words,
 )
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "store_each",
     "store_f16",
     "store_grid",
+    "store_words",
     "sub",
     "sum_all",
     "to_f32",

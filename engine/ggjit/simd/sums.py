@@ -155,6 +155,30 @@ def pinned(b: Builder, value: Value) -> Value:
     return b.call(ir.InlineAsm(kind, "", "=v,0", side_effect=True), [value])
 
 
+class Words256:
+    """AVX2: pairs of words, added in 32 bits: 16-bit activations in half the multiplications."""
+
+    name = "llvm.x86.avx2.pmadd.wd"
+
+    def __init__(self, b: Builder, acc: Value, n_bits: int) -> None:
+        self.b, self.acc = b, acc
+
+    def add(self, w: Value, x: Value) -> None:
+        words = ir.VectorType(I16, w.type.count // 2)
+        pairs = [self.b.bitcast(v, words) for v in (w, x)]
+        sums = call(self.b, self.name, self.acc.type, pairs)
+        self.acc = pinned(self.b, self.b.add(self.acc, sums))
+
+    def total(self) -> Value:
+        return self.acc
+
+
+class Words512(Words256):
+    """AVX-512 without VNNI."""
+
+    name = "llvm.x86.avx512.pmaddw.d.512"
+
+
 class Widened(Gathered):
     """Any machine: bytes are widened first, each product has 16 bits of its own."""
 
@@ -210,6 +234,8 @@ DOTS: dict[str, tuple[int, Kind]] = {  # bytes of a register, and what works on 
     "widened": (16, Widened),
 }
 
+WORDS: dict[int, Kind] = {32: Words256, 64: Words512}  # of targets that have words
+
 
 class Parts:
     """A logical register as registers of `n_bytes`."""
@@ -227,6 +253,7 @@ class Parts:
         return joined(self.b, [part.total() for part in self.parts])
 
 
-def sums_of(b: Builder, acc: Value, n_bits: int) -> Sums:
-    """Begin sums of 16 rows at `acc`, as this process's target does it."""
-    return Parts(*DOTS[target.current().dot], b, acc, n_bits)
+def sums_of(b: Builder, acc: Value, n_bits: int, words: bool = False) -> Sums:
+    """Begin sums of 16 rows at `acc`, as this process's target does it; `words`: of pairs."""
+    n_bytes, kind = DOTS[target.current().dot]
+    return Parts(n_bytes, WORDS[n_bytes] if words else kind, b, acc, n_bits)

@@ -17,6 +17,7 @@ _AVX2: tuple[str, ...] = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", 
 _AVX2 += ("f16c", "bmi", "bmi2", "lzcnt", "movbe")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd")
 _VNNI = (*_AVX512, "avx512vnni")
+_AMX = (*_VNNI, "amx-tile", "amx-int8")
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,24 @@ class Target:
     needs: tuple[str, ...]
     cpu: str  # that LLVM is told of when the target is forced: one that has no more than it needs
     dot: str  # which of simd/sums.py
-    n_tokens: int  # of a tile: what fits the registers beside weights
+    n_tokens: int  # that share weights straight from packed rows: what fits the registers
+    tile: tuple[int, int]  # groups of 16 unpacked rows by tokens: the fastest that was measured
     has_tiles: bool = False  # AMX
+    has_words: bool = False  # activations of 16 bits meet weights as words, not as two bytes each
     has_halves: bool = True  # converts float16 by itself
     machines: tuple[str, ...] = X86  # (): any
 
 
 TARGETS = (  # best first
-    Target(
-        "avx512-amx", (*_VNNI, "amx-tile", "amx-int8"), "x86-64-v4", "vnni512", 8, has_tiles=True
-    ),
-    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8),
-    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8),
-    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4),
-    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2),
-    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, machines=ARM),
-    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, machines=ARM),
-    Target("neon", (), "generic", "widened", 2, machines=ARM),
-    Target("generic", (), "generic", "widened", 1, has_halves=False, machines=()),
+    Target("avx512-amx", _AMX, "x86-64-v4", "vnni512", 8, (2, 6), has_tiles=True),
+    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8, (2, 6)),
+    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8, (2, 6), has_words=True),
+    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4, (1, 4)),
+    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2, (1, 4), has_words=True),
+    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, (1, 4), machines=ARM),
+    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, (1, 4), machines=ARM),
+    Target("neon", (), "generic", "widened", 2, (1, 2), machines=ARM),
+    Target("generic", (), "generic", "widened", 1, (1, 1), has_halves=False, machines=()),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Buffer, Linear, Op, Rope, Route
-from ...kernels.tiles import META
+from ...kernels.tiles import META, SPARE
 from .memory import address, aligned
 
 
@@ -28,7 +28,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """Integers in one part or two (of 16 bits), and their scales and sums."""
+    """Integers in one part or two (of 16 bits), and their scales and sums; SPARE rows more."""
 
     q: npt.NDArray[Any]
     meta: npt.NDArray[Any]
@@ -108,6 +108,6 @@ def new_rows(width: int, n_rows: int) -> Rows:
 
 def new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
     """Return room for so many rows as integers."""
-    parts = 2 if wide else 1
+    parts, n_rows = 2 if wide else 1, n_rows + SPARE
     meta = aligned(n_rows * (width // 32) * META, np.uint8)
     return Quantized(aligned(n_rows * parts * width, np.int8), meta, parts)
