@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def test_split_set_written_by_gguf_py(tmp_path: Path) -> None:
 
 
 def test_large_vocabulary_opens_quickly(tmp_path: Path) -> None:
+    """In units of what gguf-py takes, since machines differ; measured: a 50th."""
     tokens = [f"Ġtoken{i}" for i in range(150_000)]
     merges = [f"Ġ tok{i}" for i in range(150_000)]
     pairs = [
@@ -120,10 +122,13 @@ def test_large_vocabulary_opens_quickly(tmp_path: Path) -> None:
     ]
     path = tmp_path / "vocabulary.gguf"
     path.write_bytes(build(pairs))
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        file = open_gguf(path)
-        times.append(time.perf_counter() - start)
-    assert file.metadata["tokenizer.ggml.merges"] == merges
-    assert min(times) < 0.3
+    assert open_gguf(path).metadata["tokenizer.ggml.merges"] == merges
+    ours = min(seconds(open_gguf, path) for _ in range(3))
+    theirs = seconds(gguf.GGUFReader, path)
+    assert ours < theirs / 20
+
+
+def seconds(read: Callable[[Path], object], path: Path) -> float:
+    start = time.process_time()
+    read(path)
+    return time.process_time() - start
