@@ -104,9 +104,9 @@ AVX512 = r"%zmm|%k[0-7]\b|%[xy]mm(?:1[6-9]|2\d|3[01])\b"
 ASSEMBLY = {
     "avx512-amx": (r"tdpbssd|vpdpbusd", r"vpmaddubsw"),
     "avx512-vnni": (r"vpdpbusd\s.*%zmm", r"tdpbssd|vpmaddubsw"),
-    "avx512": (r"vpmaddubsw\s.*%zmm", r"vpdpbusd"),
+    "avx512": (r"vpmadd(ubsw|wd)\s.*%zmm", r"vpdpbusd"),
     "avx-vnni": (r"{vex}\s+vpdpbusd\s.*%ymm", rf"{AVX512}|^\s+vpdpbusd|vpmaddubsw"),
-    "avx2": (r"vpmaddubsw\s.*%ymm", rf"{AVX512}|vpdpbusd"),
+    "avx2": (r"vpmadd(ubsw|wd)\s.*%ymm", rf"{AVX512}|vpdpbusd"),
     "generic": (r"pmaddwd\s.*%xmm", r"%ymm|%zmm|^\s+v|pmaddubsw|pmovsx|pmulld|pshufb"),
 }
 
@@ -130,3 +130,11 @@ def test_products_of_few_bits_are_summed_in_16_bits(models, fmt, n):
     code = models("avx2")[1]
     [text] = (text for kernel, text in code.items() if kernel.startswith(f"linear_{fmt}_a8"))
     assert text.count("vpmaddubsw") == n * text.count("vpmaddwd")
+
+
+@pytest.mark.skipif("avx2" not in RUNNABLE, reason="AVX2")
+def test_activations_of_16_bits_are_multiplied_as_words(models):
+    """A word takes one multiplication, two bytes take two or, with 8-bit weights, four."""
+    products = [text for name, text in models("avx2")[1].items() if "_a16" in name]
+    assert len(products) >= 3
+    assert all("vpmaddwd" in text and "vpmaddubsw" not in text for text in products)
