@@ -25,9 +25,9 @@ from tables import machine_line, markdown, put_into
 
 import ggjit
 from ggjit.backends.cpu.machine import measure_bandwidth, measure_int8_peaks
-from ggjit.backends.cpu.memory import address, aligned
+from ggjit.backends.cpu.memory import address
 from ggjit.backends.cpu.steps import Step
-from ggjit.backends.cpu.tape import Tape
+from ggjit.backends.cpu.tape import Tape, entries_of
 from ggjit.backends.cpu.threads import Team
 from ggjit.formats import Format, IntLanes, all_formats
 
@@ -113,8 +113,7 @@ def shape_of(step: Step) -> tuple[int, int]:
 def kernel_row(executor: Any, steps: list[Step], label: str, total: float) -> list[str]:
     """Time the steps of one kernel and return a line of the table."""
     which = [i for i, step in enumerate(steps) if label_of(step) == label]
-    tape = aligned(3 * len(which), np.int64).reshape(-1, 3)
-    tape[:] = executor._tape.entries[which]
+    tape = entries_of([tuple(entry[:4]) for entry in executor._tape.entries[which]])
     tape[-1, 2] = True  # all meet at the end
     team = Team(tape, executor.n_threads)
     took = seconds(team.run)

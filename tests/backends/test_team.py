@@ -10,6 +10,7 @@ from guarded import Guarded
 from numba import int64
 
 from ggjit.backends.cpu.memory import address, aligned
+from ggjit.backends.cpu.tape import entries_of
 from ggjit.backends.cpu.threads import Call, Team, run_parallel
 from ggjit.jit import compile_kernels
 from ggjit.simd.atomics import atomic_add
@@ -44,11 +45,10 @@ class Counters:
         self._kept = [kernel.operands(**operands) for kernel, operands in steps]
         addresses = compile_kernels(kernel for kernel, _ in steps)
         rows = [
-            (addresses[kernel.name], address(slots), barriers)
+            (addresses[kernel.name], address(slots), barriers, 0)
             for (kernel, _), slots in zip(steps, self._kept, strict=True)
         ]
-        self.tape = aligned(3 * 2 * depth, np.int64).reshape(-1, 3)
-        self.tape[:] = rows * depth
+        self.tape = entries_of(rows * depth)
         self.tape[-1, 2] = 1
         self.n_threads, self.expected, self._depth = n_threads, 0, depth
         self.team = Team(self.tape, n_threads)
@@ -153,6 +153,28 @@ def test_a_team_of_one_starts_no_thread(counters):
     before = set(threading.enumerate())
     counters(1).run(3)
     assert not set(threading.enumerate()) - before
+
+
+@compiled
+def count_piece(cells: int, thread: int, n_threads: int) -> None:
+    """Count how often each piece is run, and in cell 0 how many there are."""
+    atomic_add(cells + 8 * int64(thread) + 8, int64(1))
+    store(cells, int64(n_threads))
+
+
+@pytest.mark.parametrize("n_pieces", [4, 5, 16, 100])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_every_piece_is_run_once_by_some_thread(n_threads, n_pieces):
+    cells = aligned(1 + n_pieces, np.int64)
+    slots = count_piece.operands(cells=address(cells))
+    kernel = compile_kernels([count_piece])[count_piece.name]
+    tape = entries_of([(kernel, address(slots), barrier, n_pieces) for barrier in (False, True)])
+    team = Team(tape, n_threads)
+    for i in range(50):
+        team.run()
+        assert cells.tolist() == [n_pieces] + [2 * (i + 1)] * n_pieces
+        assert not tape[:, 4].any(), "the next run begins with no piece asked for"
+    team.close()
 
 
 @compiled

@@ -9,6 +9,7 @@ from guarded import Guarded, run
 from ggjit.jit.compiler import assembly
 from ggjit.kernels import peaks
 from ggjit.simd import target
+from ggjit.simd.dot import in_words
 
 NAME = target.current().name
 
@@ -35,8 +36,12 @@ def test_multiply_does_every_dot(rng):
         n_steps=n_steps,
     )  # fmt: skip
     weights = (x.array.view(np.uint8) + np.arange(n_steps)[:, None]).astype(np.uint8)
-    columns = x.array[: 4 * n].reshape(n, 4).astype(np.int64)
-    wanted = np.einsum("srk,tk->tr", weights.reshape(n_steps, 16, 4).astype(np.int64), columns)
+    columns = x.array[: 4 * n]
+    if in_words(True):
+        weights, columns = weights.view(np.int16), columns.view(np.int16)
+    weights, columns = weights.reshape(n_steps, 16, -1), columns.reshape(n, -1)
+    wanted = np.einsum("srk,tk->tr", weights.astype(np.int64), columns.astype(np.int64))
+    wanted = wanted.astype(np.int32)  # of words it wraps around
     np.testing.assert_array_equal(sums.array, wanted)
 
 

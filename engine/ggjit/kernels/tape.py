@@ -1,11 +1,16 @@
-"""Running a tape: every thread walks the same list of kernels and meets the others at barriers."""
+"""Running a tape: every thread walks the same list of kernels and meets the others at barriers.
 
-from numba import int64
+A step may be cut into more pieces than there are threads: each takes another one when it is done,
+so that a slow core does not keep the others waiting.
+"""
+
+from numba import int32, int64
 
 from ..jit import device, kernel
 from ..simd.atomics import (
     atomic_add,
     atomic_load,
+    atomic_store,
     atomic_swap,
     call_kernel,
     give_way,
@@ -13,7 +18,9 @@ from ..simd.atomics import (
 )
 from ..simd.ops import load, store
 
-STEP = 24  # bytes of a step: kernel address, operands address, whether a barrier follows
+# A step, one cache line: the addresses of kernel and operands, whether a barrier follows, into how
+# many pieces it is cut (0: one a thread), and how often threads have asked for another piece.
+KERNEL, OPERANDS, BARRIER, PIECES, ASKED, STEP = 0, 8, 16, 24, 32, 64
 
 # Control block, one cache line each: how often threads have arrived at barriers, the number of the
 # job, that of the last one led to its end, and from WORKERS on per thread whether it is parked.
@@ -35,6 +42,22 @@ def meet(control, target):  # type: ignore[no-untyped-def]
 
 
 @device
+def run_pieces(step, thread, n_threads):  # type: ignore[no-untyped-def]
+    """Run a thread's piece of a step, then those that no thread has begun."""
+    kernel, operands = load(int64, step + KERNEL), load(int64, step + OPERANDS)
+    n = max(load(int64, step + PIECES), n_threads)
+    piece = int64(thread)
+    while piece < n:
+        call_kernel(kernel, operands, int32(piece), int32(n))
+        piece = n
+        if n > n_threads:
+            asked = atomic_add(step + ASKED, int64(1))
+            if asked == n - 1:  # every thread knows that nothing is left: ready for the next run
+                atomic_store(step + ASKED, int64(0))
+            piece = n_threads + asked
+
+
+@device
 def walk(tape, n_steps, control, thread, n_threads):  # type: ignore[no-untyped-def]
     """Run all steps as one of the threads.
 
@@ -43,8 +66,8 @@ def walk(tape, n_steps, control, thread, n_threads):  # type: ignore[no-untyped-
     n = int64(n_threads)
     target = atomic_load(control + ARRIVED) // n * n
     for at in range(tape, tape + STEP * n_steps, STEP):
-        call_kernel(load(int64, at), load(int64, at + 8), thread, n_threads)
-        if load(int64, at + 16) != 0 and n_threads > 1:
+        run_pieces(at, thread, n)
+        if load(int64, at + BARRIER) != 0 and n_threads > 1:
             target += n
             meet(control, target)
 

@@ -98,10 +98,13 @@ def four(b: Builder, token: Value, offset: int) -> Value:
 
 @op(lambda acc, weight, x: acc)
 def dot_registers(b: Builder, kinds: Any, acc: Value, weight: Value, x: Value) -> Value:
-    """Add one weight register's products with each register of `x`: nothing is read."""
+    """Add one weight register's products with each register of `x`: nothing is read.
+
+    Both are bytes, or words where the target multiplies 16-bit activations as such.
+    """
     done = []
     for a, one in zip(registers(b, kinds[0], acc), registers(b, kinds[2], x), strict=True):
-        sums = sums_of(b, a, 8)
+        sums = sums_of(b, a, 8, in_words(True))
         sums.add(weight, b.bitcast(one, u8x64.ll))
         done.append(sums.total())
     return tiled(b, kinds[0], done)

@@ -93,7 +93,9 @@ class Lowering(HeadLowering):
             operands |= self._rows("x", op.x, "x_stride")
             operands |= self._scratch_of(linear_float.scratch_bytes(fmt, op.x.width))
             kernel = linear_float.linear_float(fmt, mapped)
-        yield self._step(op, kernel, operands, writes_by=_columns(op))
+        n_pieces = self._pieces(self.weights.n_bytes(op.weight))
+        by = None if n_pieces else _columns(op)
+        yield self._step(op, kernel, operands, writes_by=by, n_pieces=n_pieces)
         yield from self._quantize(op.out)
 
     def rope(self, op: Rope) -> Iterable[Step]:

@@ -16,6 +16,7 @@ from ...kernels import peaks
 from ...simd import target
 from .cores import default_threads
 from .memory import Arena, address, aligned
+from .tape import entries_of
 from .threads import Team
 
 PASS_S = 0.12  # how long passes of one loop are repeated: longer than a scheduler's time slices
@@ -24,7 +25,7 @@ PASS_S = 0.12  # how long passes of one loop are repeated: longer than a schedul
 WAYS = ((1, 0), (1, 2048), (2, 2048), (4, 1024))
 MOST_BYTES = 1 << 30  # more than caches hold
 N_STEPS = 20_000  # of the int8 loops in one pass: a few hundred microseconds
-DOT_OPS = 2 * 64  # multiplications and additions of one int8 dot
+DOT_OPS = 2 * 64  # multiplications and additions of one int8 dot; a word counts as two bytes
 TILE_OPS = 2 * 16 * 16 * 64  # and of one product of AMX tiles
 
 
@@ -80,8 +81,7 @@ def measure_int8_peaks(n_threads: int) -> Int8Peaks:
 def _fastest(kernel: Kernel, n_threads: int, **operands: float) -> float:
     """Return the seconds of the fastest pass of a team over a tape of this one step."""
     slots = kernel.operands(**operands)
-    tape = aligned(3, np.int64).reshape(1, 3)
-    tape[:] = compile_kernels([kernel])[kernel.name], address(slots), True
+    tape = entries_of([(compile_kernels([kernel])[kernel.name], address(slots), True, 0)])
     team = Team(tape, n_threads)
     times: list[float] = []
     end = perf_counter() + PASS_S

@@ -17,6 +17,9 @@ from .memory import address, aligned
 from .storage import Storage
 from .weights import PackedWeights
 
+PIECE = 64 << 10  # bytes of weights that are worth asking for: some microseconds
+PIECES = 8  # for each thread, at most
+
 Operands = dict[str, float]
 Split = tuple[str, int]  # how threads divide something: ("tokens", count) or ("columns", width)
 
@@ -32,6 +35,7 @@ class Step:
     writes: frozenset[int]
     reads_by: Split | None = None
     writes_by: Split | None = None
+    n_pieces: int = 0  # that threads take one after the other; 0: each has its part
 
 
 class Pieces:
@@ -51,7 +55,7 @@ class Pieces:
     def _step(
         self, op: Op, kernel: Kernel, operands: Operands, *, by: Split | None = None,
         writes_by: Split | None = None, more_reads: Iterable[object] = (),
-        writes: Iterable[object] | None = None,
+        writes: Iterable[object] | None = None, n_pieces: int = 0,
     ) -> Step:
         """Make a step that reads the operation's inputs and writes its output, or `writes`."""
         touched = {id(s) for b in (*op.inputs(), op.out) for s in self._storages(b)}
@@ -59,8 +63,13 @@ class Pieces:
         return Step(
             kernel, {"count": self._count(op.out), **operands},
             frozenset(touched | {id(s) for s in more_reads}), frozenset(id(s) for s in written),
-            by, writes_by or by,
+            by, writes_by or by, n_pieces,
         )  # fmt: skip
+
+    def _pieces(self, n_bytes: int) -> int:
+        """Return into how many pieces a product with so many bytes of weights is cut."""
+        n = min(n_bytes // PIECE, PIECES * self.n_threads)
+        return n if n > self.n_threads > 1 else 0
 
     def _quantize(self, x: Buffer) -> Iterable[Step]:
         """Yield the step that makes a buffer's integer form, if something wants it."""
@@ -114,10 +123,10 @@ class Pieces:
         return {name: address(quantized.q), "parts": quantized.parts, "meta": meta}
 
     def _scratch_of(self, n_bytes: int) -> Operands:
-        """Return memory that is each thread's own, valid within a step."""
+        """Return memory that is each piece's own, valid within a step."""
         step = (n_bytes + 127) // 64 * 64
         if step not in self._scratch:
-            self._scratch[step] = aligned(step * self.n_threads, np.uint8)
+            self._scratch[step] = aligned(step * PIECES * self.n_threads, np.uint8)
         return {"scratch": address(self._scratch[step]), "scratch_step": step}
 
     def _spans_of(self, n_bytes: int) -> np.ndarray:

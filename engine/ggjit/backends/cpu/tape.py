@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ...jit import compile_kernels
+from ...kernels.tape import STEP
 from .memory import address, aligned
 from .steps import Step
 
@@ -15,15 +16,22 @@ Progress = Callable[[int, int, str], None]
 
 
 class Tape:
-    """`entries` are rows of (kernel address, operands address, barrier follows)."""
+    """`entries` are what a team runs: see `entries_of`."""
 
     def __init__(self, steps: list[Step], progress: Progress | None = None) -> None:
         addresses = compile_kernels((s.kernel for s in steps), progress)
         self._operands = [s.kernel.operands(**s.operands) for s in steps]
-        self.entries: npt.NDArray[np.int64] = aligned(3 * len(steps), np.int64).reshape(-1, 3)
-        self.entries[:, 0] = [addresses[s.kernel.name] for s in steps]
-        self.entries[:, 1] = [address(o) for o in self._operands]
-        self.entries[:, 2] = barriers(steps)
+        self.entries = entries_of([
+            (addresses[step.kernel.name], address(operands), barrier, step.n_pieces)
+            for step, operands, barrier in zip(steps, self._operands, barriers(steps), strict=True)
+        ])  # fmt: skip
+
+
+def entries_of(steps: Sequence[tuple[int, int, bool, int]]) -> npt.NDArray[np.int64]:
+    """Return a tape of (kernel address, operands address, barrier follows, pieces)."""
+    entries = aligned(STEP // 8 * len(steps), np.int64).reshape(len(steps), -1)
+    entries[:, :4] = steps
+    return entries
 
 
 def barriers(steps: list[Step]) -> list[bool]:
