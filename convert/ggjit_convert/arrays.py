@@ -24,9 +24,12 @@ class Array(Protocol):
     BF16, a block type such as MXFP4, or an integer type.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    type: GGMLType
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def type(self) -> GGMLType: ...
 
     def rows(self, start: int, stop: int) -> Floats:
         """Return part of the first axis. Shapes: returns [stop - start, *shape[1:]]."""

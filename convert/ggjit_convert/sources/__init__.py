@@ -1,0 +1,28 @@
+"""Reading checkpoints, without torch: `open_checkpoint` gives tensors by name, read as asked for.
+
+Nothing in a file is trusted: sizes are checked before anything is mapped or allocated, no code of
+a file is run, and no name leads out of its folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .checkpoint import Checkpoint
+from .files import inside
+from .shards import read_file, read_folder
+from .strict_json import read_json
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a folder as Hugging Face lays it out, or one file of tensors.
+
+    Raises: CheckpointError for a bad checkpoint; OSError where the system cannot read it.
+    """
+    folder = path if path.is_dir() else path.parent
+    config_file = inside(folder, "config.json")
+    config = read_json(config_file) if config_file.exists() else {}
+    tensors = read_folder(path) if path.is_dir() else read_file(path)
+    return Checkpoint(path, config, tensors)

@@ -1,0 +1,38 @@
+"""A checkpoint: its tensors under their own names, and the JSON files beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..arrays import Array
+from .files import inside
+from .strict_json import read_json
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """`path` is the folder, or the one file that was named; `config` is config.json's content.
+
+    `tensors` are in file order.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    tensors: Mapping[str, Array]
+
+    @property
+    def folder(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def file(self, name: str) -> Path | None:
+        """Return a regular file of the folder, None if there is none of that name."""
+        path = inside(self.folder, name)
+        return path if path.is_file() else None
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """Return the object in a JSON file of the folder, None if there is no such file."""
+        path = self.file(name)
+        return read_json(path) if path else None

@@ -1,0 +1,55 @@
+"""Files of a checkpoint's folder: only regular ones, inside it, mapped.
+
+Names in index files are not trusted: a name is one part of a path, and a link may lead out of the
+folder only into the blobs of the hub's own cache, where all files of a snapshot are.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ggjit.gguf import GGUFError
+from ggjit.gguf.source import open_regular
+
+from ..errors import CheckpointError
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def inside(folder: Path, name: str, *, said_in: Path | None = None) -> Path:
+    """Return the path of `name` in a folder, whether or not there is such a file.
+
+    Raises: CheckpointError if the name or a link leads elsewhere; `said_in` is the file that
+    holds the name.
+    """
+    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
+        problem = f"{name[:96]!r} is not the plain name of a file of this folder"
+        raise CheckpointError(problem, path=said_in or folder)
+    path = folder / name
+    if path.is_symlink():
+        home, target = folder.resolve(), path.resolve()
+        homes = [home] + [home.parents[1] / "blobs"] * (home.parent.name == "snapshots")
+        if not any(target.is_relative_to(place) for place in homes):
+            raise CheckpointError(f"is a link that leads out of its folder, to {target}", path=path)
+    return path
+
+
+def map_file(path: Path) -> Bytes:
+    """Map a regular file. Shapes: returns [size], read-only.
+
+    Raises: CheckpointError for anything but a regular file; OSError where the system refuses.
+    """
+    try:
+        source = open_regular(path)
+    except GGUFError as error:
+        raise CheckpointError(error.problem, path=path) from None
+    with source:
+        size = os.fstat(source.fileno()).st_size
+        if not size:
+            raise CheckpointError("the file is empty", path=path)
+        return np.frombuffer(mmap.mmap(source.fileno(), size, access=mmap.ACCESS_READ), np.uint8)

@@ -1,0 +1,81 @@
+"""Folders of safetensors, single and sharded: every element type, a few rows at a time."""
+
+import numpy as np
+import pytest
+from checkpoint_files import NAMES, bf16, safetensors, write
+
+from ggjit.gguf import GGMLType
+from ggjit_convert.errors import CheckpointError
+from ggjit_convert.sources import open_checkpoint
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_elements_are_read_as_they_are(tmp_path, rng, kind):
+    values = (rng.standard_normal((5, 7)) * 50).astype(kind)
+    if kind[0] == "u":
+        values = rng.integers(0, 1 << 8 * int(kind[1]), (5, 7)).astype(kind)
+    [array] = open_checkpoint(write(tmp_path, model__safetensors={"x": values})).tensors.values()
+    assert array.name == "x"
+    assert array.shape == (5, 7)
+    np.testing.assert_array_equal(array.rows(1, 4), values[1:4].astype(np.float32))
+    kept = array.blocks(2, 5)
+    assert kept.shape == (3, 7 * array.type.n_bytes)
+    kinds = {"F": "f", "I": "i"}
+    name = array.type.name
+    own = np.dtype(f"{kinds[name[0]]}{int(name[1:]) // 8}")
+    np.testing.assert_array_equal(kept.view(own), values[2:5].astype(own))
+
+
+def test_bfloat16_is_widened_and_kept(tmp_path, rng):
+    values = rng.standard_normal((4, 2, 3)).astype(np.float32)
+    name, bits = bf16(values)
+    path = write(tmp_path, model__safetensors={"x": (name, bits)})
+    array = open_checkpoint(path).tensors["x"]
+    assert array.type is GGMLType.BF16
+    expected = (bits.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_array_equal(array.rows(0, 4), expected)
+    np.testing.assert_array_equal(array.blocks(1, 3).view(np.uint16), bits[1:3])
+
+
+def test_vectors_and_scalars(tmp_path):
+    values = {"v": np.arange(3, dtype=np.float32), "s": np.float32(2.5).reshape(())}
+    tensors = open_checkpoint(write(tmp_path, model__safetensors=values)).tensors
+    assert tensors["v"].blocks(1, 3).shape == (2, 4)
+    assert tensors["s"].shape == (1,)
+    assert tensors["s"].rows(0, 1) == [2.5]
+
+
+def test_shards_are_put_together_in_order_of_their_files(tmp_path):
+    x = np.ones((2, 2), np.float32)
+    shards = {f"model-{i}-of-2.safetensors": safetensors({f"{i}b": x, f"{i}a": x}) for i in (1, 2)}
+    for name, content in shards.items():
+        (tmp_path / name).write_bytes(content)
+    assert list(open_checkpoint(tmp_path).tensors) == ["1b", "1a", "2b", "2a"]
+    places = {f"{i}{c}": f"model-{i}-of-2.safetensors" for c in "ab" for i in (2, 1)}
+    write(tmp_path, model__safetensors__index__json={"weight_map": places})
+    assert list(open_checkpoint(tmp_path).tensors) == ["1b", "1a", "2b", "2a"]
+
+
+def test_files_beside_the_weights(tmp_path):
+    x = {"x": np.ones(1, np.float32)}
+    write(tmp_path, config__json={"model_type": "llama"}, other__json={"a": 1})
+    write(tmp_path, model__safetensors=x)
+    for path in (tmp_path, tmp_path / "model.safetensors"):
+        checkpoint = open_checkpoint(path)
+        assert checkpoint.path == path
+        assert checkpoint.config == {"model_type": "llama"}
+        assert checkpoint.json("other.json") == {"a": 1}
+        assert checkpoint.json("absent.json") is None
+        assert checkpoint.file("other.json") == tmp_path / "other.json"
+        assert checkpoint.file("absent.json") is None
+        with pytest.raises(CheckpointError, match="plain name"):
+            checkpoint.file("../secret")
+
+
+def test_a_snapshot_of_the_hubs_cache_is_links_into_its_blobs(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "1").write_bytes(safetensors({"x": np.ones(1, np.float32)}))
+    snapshot = tmp_path / "snapshots" / "0"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").symlink_to("../../blobs/1")
+    assert list(open_checkpoint(snapshot).tensors) == ["x"]
