@@ -53,6 +53,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_experts_per_tok": 2, "moe_intermediate_size": 5,
         "shared_expert_intermediate_size": 10, "decoder_sparse_step": 1,
     },
+    # Q and K are normalized over all heads.
+    "olmoe_3_of_5": {
+        "model_type": "olmoe", "hidden_size": 18, "intermediate_size": 7, "vocab_size": 31,
+        "num_attention_heads": 3, "num_key_value_heads": 1, "num_experts": 5,
+        "num_experts_per_tok": 3,
+    },
+    "olmoe_1_of_3": {
+        "model_type": "olmoe", "hidden_size": 20, "intermediate_size": 9, "vocab_size": 29,
+        "num_attention_heads": 5, "num_key_value_heads": 5, "num_experts": 3,
+        "num_experts_per_tok": 1, "rope_parameters": ROPE | {"rope_theta": 700.0},
+    },
     # Two dense layers first; shared experts side by side.
     "deepseek_2_of_5": {
         "model_type": "deepseek", "hidden_size": 18, "intermediate_size": 13, "vocab_size": 31,
