@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ggjit.gguf import open_gguf
+from ggjit.models import _import_all, registered
+
 ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "engine" / "ggjit"
 FILES = sorted(ENGINE.rglob("*.py"))
@@ -188,3 +191,13 @@ def test_every_part_of_the_engine_has_tests():
         p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.glob("test_*.py"))
     }
     assert parts <= folders
+
+
+def test_the_readme_lists_the_architectures_that_are_tested():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| GGUF's name | models |")[2].partition("\n\n")[0]
+    listed = {line.split("`")[1] for line in table.splitlines() if "`" in line}
+    data = (ROOT / "tests" / "models" / "data").glob("*.gguf")
+    tested = {open_gguf(path).get("general.architecture", str) for path in data}
+    _import_all()
+    assert listed == tested == set(registered())

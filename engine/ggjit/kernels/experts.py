@@ -24,7 +24,6 @@ from .tiles import META, TileShape
 
 PAIR = 32  # rows that threads take at a time: two groups of 16
 FIXED = 4  # what reading a pair of groups costs, in tokens
-SLACK = 16  # rows behind the last that products of several tokens may read
 
 
 @device

@@ -155,7 +155,7 @@ class ExpertLowering(Pieces):
         return self._sorted[size, use]
 
     def _integers_of(self, rows: Rows, width: int) -> Quantized:
-        key = width, len(rows.array) + experts.SLACK
+        key = width, len(rows.array)
         if key not in self._sorted_integers:
             self._sorted_integers[key] = new_quantized(*key, self.storage.wide)
         return self._sorted_integers[key]
