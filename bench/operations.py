@@ -113,7 +113,7 @@ def shape_of(step: Step) -> tuple[int, int]:
 def kernel_row(executor: Any, steps: list[Step], label: str, total: float) -> list[str]:
     """Time the steps of one kernel and return a line of the table."""
     which = [i for i, step in enumerate(steps) if label_of(step) == label]
-    tape = entries_of([tuple(entry[:4]) for entry in executor._tape.entries[which]])
+    tape = entries_of([tuple(entry[:5]) for entry in executor._tape.entries[which]])
     tape[-1, 2] = True  # all meet at the end
     team = Team(tape, executor.n_threads)
     took = seconds(team.run)

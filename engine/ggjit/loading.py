@@ -91,7 +91,7 @@ def _executor(
         from .backends.cpu.tuning import remembered
 
         check_threads(threads)
-        tuned = remembered(graph)
+        tuned = remembered(graph, activations)
         n_threads = threads or (tuned.n_threads if tuned else None)
         return CPUExecutor(
             graph, n_context, n_threads, progress, activations, cache_types, n_sequences, packing,

@@ -17,6 +17,8 @@ from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.cpu.executor import N_SELECTED, N_TOKENS
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.graph import Embed, Graph, Linear, Param
+from ggjit.kernels.tape import PIECES
+from ggjit.kernels.tiles import TileShape
 
 KINDS = gguf.GGMLQuantizationType
 WRITTEN = [KINDS.F32, KINDS.F16, KINDS.BF16, KINDS.Q4_0, KINDS.Q4_1, KINDS.Q5_1, KINDS.Q8_0]
@@ -31,6 +33,10 @@ def everything(executor, ids, size=10**6):
     state = executor.new_state()
     parts = [executor.run(state, ids[i : i + size], "all") for i in range(0, len(ids), size)]
     return np.concatenate(parts)
+
+
+def matrix(name, values, kind):
+    return Param(name, tensor(f"{name}.weight", values, kind))
 
 
 # -- random graphs --------------------------------------------------------------------------------
@@ -97,6 +103,40 @@ def test_weights_that_stay_in_the_file_give_the_same(files, kind):
     graph = files(kind)
     packed, mapped = (CPUExecutor(graph, 256, 2, packing=p) for p in ("always", "never"))
     np.testing.assert_array_equal(everything(mapped, IDS, 90), everything(packed, IDS, 90))
+
+
+@pytest.mark.parametrize("packing", ["always", "never"])
+def test_products_in_many_pieces_give_the_same(packing):
+    """Gate and up are not parted by a barrier: a thread may be in one while another is in both."""
+    rng, graph = np.random.default_rng(0), Graph()
+    x = graph.embed(matrix("embd", rng.normal(size=(N_VOCAB, 768)), KINDS.Q8_0))
+    for i in range(3):
+        drawn = [rng.normal(size=s) / 30 for s in ((1024, 768), (1024, 768), (768, 1024))]
+        gate, up, down = (matrix(f"{i}.{j}", w, KINDS.Q8_0) for j, w in enumerate(drawn))
+        h = graph.silu_mul(graph.linear(x, gate), graph.linear(x, up))
+        x = graph.add(x, graph.linear(h, down))
+    graph.linear(graph.select(x), matrix("output", rng.normal(size=(32, 768)), KINDS.Q8_0))
+    ids = rng.integers(0, N_VOCAB, 24).astype(np.int32)
+    expected = everything(CPUExecutor(graph, 64, 1, packing=packing), ids)
+    executor = CPUExecutor(graph, 64, 2, packing=packing)
+    assert max(executor._tape.entries[:, PIECES // 8]) > 8
+    for _ in range(40):
+        np.testing.assert_array_equal(everything(executor, ids), expected)
+
+
+@pytest.mark.parametrize("shape", [TileShape(2, 6, 96), TileShape(2, 2, 96)], ids=str)
+def test_the_residual_is_added_once_whatever_the_tile(shape):
+    """A product writes over its residual, and of three groups of rows one is left alone."""
+    rng, graph = np.random.default_rng(1), Graph()
+    x = graph.embed(matrix("embd", rng.normal(size=(N_VOCAB, 48)), KINDS.F32))
+    up, down = (rng.normal(size=s) for s in ((64, 48), (48, 64)))
+    h = graph.silu_mul(*[graph.linear(x, matrix(name, up, KINDS.F32)) for name in ("a", "b")])
+    x = graph.add(x, graph.linear(h, matrix("down", down, KINDS.Q8_0)))
+    graph.linear(graph.select(x), matrix("output", rng.normal(size=(32, 48)), KINDS.F32))
+    ids = rng.integers(0, N_VOCAB, 9).astype(np.int32)
+    expected = everything(ReferenceExecutor(graph, 64), ids)
+    got = everything(CPUExecutor(graph, 64, 2, shape=shape), ids)
+    assert relative_error(got, expected) < 0.01
 
 
 @pytest.mark.parametrize("kind", [KINDS.Q4_1, KINDS.F16], ids=lambda k: k.name)

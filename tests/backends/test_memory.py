@@ -114,8 +114,9 @@ def test_packing_as_told(monkeypatch):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("kind", [KINDS.F32, KINDS.F16, KINDS.Q8_0], ids=lambda k: k.name)
-def test_a_damaged_tensor_is_named(bad, kind):
+@pytest.mark.parametrize("packing", ["always", "never"])
+def test_a_damaged_tensor_is_named(bad, kind, packing):
     values = np.ones((20, 64), np.float32)
     values[17, 3] = bad
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"'w'.*NaN or infinite"):
-        PackedWeights([tensor("w", values, kind)], 1)
+        PackedWeights([tensor("w", values, kind)], 1, packing=packing)

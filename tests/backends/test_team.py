@@ -45,7 +45,7 @@ class Counters:
         self._kept = [kernel.operands(**operands) for kernel, operands in steps]
         addresses = compile_kernels(kernel for kernel, _ in steps)
         rows = [
-            (addresses[kernel.name], address(slots), barriers, 0)
+            (addresses[kernel.name], address(slots), barriers, 0, 0)
             for (kernel, _), slots in zip(steps, self._kept, strict=True)
         ]
         self.tape = entries_of(rows * depth)
@@ -168,12 +168,12 @@ def test_every_piece_is_run_once_by_some_thread(n_threads, n_pieces):
     cells = aligned(1 + n_pieces, np.int64)
     slots = count_piece.operands(cells=address(cells))
     kernel = compile_kernels([count_piece])[count_piece.name]
-    tape = entries_of([(kernel, address(slots), barrier, n_pieces) for barrier in (False, True)])
+    tape = entries_of([(kernel, address(slots), barrier, n_pieces, 0) for barrier in (False, True)])
     team = Team(tape, n_threads)
     for i in range(50):
         team.run()
         assert cells.tolist() == [n_pieces] + [2 * (i + 1)] * n_pieces
-        assert not tape[:, 4].any(), "the next run begins with no piece asked for"
+        assert not tape[:, 5].any(), "the next run begins with no piece asked for"
     team.close()
 
 

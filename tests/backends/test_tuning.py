@@ -47,5 +47,14 @@ def test_what_is_unreadable_is_nothing(graph):
     assert remembered(graph) is None
     remember(graph, Tuning(3, TileShape(1, 2, 16)))
     assert remembered(graph) == Tuning(3, TileShape(1, 2, 16))
-    tuning._path(graph).write_text("{")
+    assert remembered(graph, 8) is None
+    tuning._path(graph, 16).write_text("{")
+    assert remembered(graph) is None
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 96), (0, 4, 96), (1, 0, 96), (1, 40, 96), (1, 4, 0)])
+def test_what_makes_no_sense_is_nothing(graph, shape):
+    remember(graph, Tuning(2, TileShape(*shape)))
+    assert remembered(graph) is None
+    remember(graph, Tuning(-3, TileShape(1, 4, 96)))
     assert remembered(graph) is None

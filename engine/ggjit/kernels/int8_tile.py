@@ -1,6 +1,6 @@
 """The integer matrix product of a few tokens: groups of 16 unpacked rows in registers.
 
-Each (token, row) is summed span by span as in `int8_row`: the results are the same, bit for bit.
+Each (token, row) is summed span by span as in `int8_rows`: the results are the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def tile_product(fmt: Format, n_groups: int, n_tokens: int, wide: bool) -> Any:
             store_grid(out, out_group, stride, acc)
         else:
             store(kept, acc)
-            for g in range(n_groups):
+            for g in range(n_groups if out_group != 0 else 1):  # `out` may be the residual
                 for t in range(n_real):
                     row = load(f32x16, kept + 64 * (g * n_tokens + t))
                     at = g * out_group + t * stride

@@ -3,7 +3,7 @@
 out[t, r] = sum over spans of scale[r] * dot(quants[r], x[t]) * x_scale[t] (+ minimum), then bias
 and residual. Each (token, row) is summed span by span in one order, whatever computes it.
 Activations are as `quantize` leaves them: rows of bytes, and their scales and sums in `meta`
-(tiles.py). 16-bit activations are two rows of bytes and cost a second integer dot.
+(tiles.py). 16-bit activations are two rows of bytes, which cost a second integer dot, or words.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         scales = quants + n_together * chunk_bytes
         sums = scales + n_together * chunk_scales
         own = sums + n_together * (panel + size) * 64
+        if n_tokens == 0:
+            return
         if n_tokens <= most:
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)

@@ -19,8 +19,9 @@ from ..simd.atomics import (
 from ..simd.ops import load, store
 
 # A step, one cache line: the addresses of kernel and operands, whether a barrier follows, into how
-# many pieces it is cut (0: one a thread), and how often threads have asked for another piece.
-KERNEL, OPERANDS, BARRIER, PIECES, ASKED, STEP = 0, 8, 16, 24, 32, 64
+# many pieces it is cut (0: one a thread), how many bytes the operands of one thread lie before those
+# of the next (0: all have the same), and how often threads have asked for another piece.
+KERNEL, OPERANDS, BARRIER, PIECES, OWN, ASKED, STEP = 0, 8, 16, 24, 32, 40, 64
 
 # Control block, one cache line each: how often threads have arrived at barriers, the number of the
 # job, that of the last one led to its end, and from WORKERS on per thread whether it is parked.
@@ -44,7 +45,8 @@ def meet(control, target):  # type: ignore[no-untyped-def]
 @device
 def run_pieces(step, thread, n_threads):  # type: ignore[no-untyped-def]
     """Run a thread's piece of a step, then those that no thread has begun."""
-    kernel, operands = load(int64, step + KERNEL), load(int64, step + OPERANDS)
+    kernel = load(int64, step + KERNEL)
+    operands = load(int64, step + OPERANDS) + int64(thread) * load(int64, step + OWN)
     n = max(load(int64, step + PIECES), n_threads)
     piece = int64(thread)
     while piece < n:

@@ -65,8 +65,9 @@ class CPUExecutor:
             if isinstance(op, Linear | ExpertLinear | HeadLinear)
         }
         self._weights = PackedWeights(
-            matrices_of(ops), self.n_threads, report_packing, packing, self._layout.n_bytes
-        )
+            matrices_of(ops), self.n_threads, report_packing, packing,
+            n_sequences * self._layout.n_bytes,
+        )  # fmt: skip
         self._routes = [op.out for op in ops if isinstance(op, Route)]
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
@@ -77,7 +78,7 @@ class CPUExecutor:
         )
         steps = [step for op in ops for step in self._lowering.lower(op)]
         report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
-        self._tape = Tape(steps, report)
+        self._tape = Tape(steps, self.n_threads, report)
         self.times = LoadTimes(packed - start, perf_counter() - packed)
         self._team = Team(self._tape.entries, self.n_threads)
         self._running = threading.Lock()

@@ -81,7 +81,7 @@ def measure_int8_peaks(n_threads: int) -> Int8Peaks:
 def _fastest(kernel: Kernel, n_threads: int, **operands: float) -> float:
     """Return the seconds of the fastest pass of a team over a tape of this one step."""
     slots = kernel.operands(**operands)
-    tape = entries_of([(compile_kernels([kernel])[kernel.name], address(slots), True, 0)])
+    tape = entries_of([(compile_kernels([kernel])[kernel.name], address(slots), True, 0, 0)])
     team = Team(tape, n_threads)
     times: list[float] = []
     end = perf_counter() + PASS_S

@@ -123,10 +123,10 @@ class Pieces:
         return {name: address(quantized.q), "parts": quantized.parts, "meta": meta}
 
     def _scratch_of(self, n_bytes: int) -> Operands:
-        """Return memory that is each piece's own, valid within a step."""
+        """Return memory that is each thread's own, valid within a step."""
         step = (n_bytes + 127) // 64 * 64
         if step not in self._scratch:
-            self._scratch[step] = aligned(step * PIECES * self.n_threads, np.uint8)
+            self._scratch[step] = aligned(step * self.n_threads, np.uint8)
         return {"scratch": address(self._scratch[step]), "scratch_step": step}
 
     def _spans_of(self, n_bytes: int) -> np.ndarray:

@@ -18,19 +18,34 @@ Progress = Callable[[int, int, str], None]
 class Tape:
     """`entries` are what a team runs: see `entries_of`."""
 
-    def __init__(self, steps: list[Step], progress: Progress | None = None) -> None:
+    def __init__(
+        self, steps: list[Step], n_threads: int, progress: Progress | None = None
+    ) -> None:
         addresses = compile_kernels((s.kernel for s in steps), progress)
-        self._operands = [s.kernel.operands(**s.operands) for s in steps]
+        self._operands = [operands_of(s, n_threads) for s in steps]
         self.entries = entries_of([
-            (addresses[step.kernel.name], address(operands), barrier, step.n_pieces)
+            (addresses[step.kernel.name], address(operands), barrier, step.n_pieces,
+             operands.strides[0] if step.n_pieces else 0)
             for step, operands, barrier in zip(steps, self._operands, barriers(steps), strict=True)
         ])  # fmt: skip
 
 
-def entries_of(steps: Sequence[tuple[int, int, bool, int]]) -> npt.NDArray[np.int64]:
-    """Return a tape of (kernel address, operands address, barrier follows, pieces)."""
+def operands_of(step: Step, n_threads: int) -> npt.NDArray[np.int64]:
+    """Return a step's operands, a row for all threads; of a step in pieces, one for each.
+
+    Scratch is a thread's own whatever piece it works on: the next step may have begun elsewhere.
+    """
+    if not step.n_pieces:
+        return step.kernel.operands(**step.operands)[None]
+    scratch, size = step.operands["scratch"], step.operands["scratch_step"]
+    own = [{"scratch": scratch + size * i, "scratch_step": 0} for i in range(n_threads)]
+    return np.stack([step.kernel.operands(**{**step.operands, **one}) for one in own])
+
+
+def entries_of(steps: Sequence[tuple[int, int, bool, int, int]]) -> npt.NDArray[np.int64]:
+    """Return a tape of (kernel, operands, barrier follows, pieces, bytes to a thread's own)."""
     entries = aligned(STEP // 8 * len(steps), np.int64).reshape(len(steps), -1)
-    entries[:, :4] = steps
+    entries[:, :5] = steps
     return entries
 
 

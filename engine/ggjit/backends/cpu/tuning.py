@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import cache
 from ...graph import Graph
-from ...kernels.tiles import TileShape, tile_shape
+from ...kernels.tiles import SPARE, TileShape, tile_shape
 from ...simd import target
 from .cores import allowed_cpus, default_threads
 from .executor import CPUExecutor
@@ -64,7 +64,7 @@ def tune(graph: Graph, n_context: int, report: Report, activations: int = 16) ->
 
     best = best_of(threads_to_try(start), lambda s: geometric_mean([s.prompt, s.reply]))
     best = best_of(shapes_to_try(best), lambda s: s.prompt)
-    remember(graph, best)
+    remember(graph, best, activations)
     return best
 
 
@@ -111,27 +111,35 @@ def _round(executor: CPUExecutor, ids: np.ndarray, n_reply: int) -> tuple[float,
 # -- what was found -------------------------------------------------------------------------------
 
 
-def remember(graph: Graph, tuning: Tuning) -> None:
+def remember(graph: Graph, tuning: Tuning, activations: int = 16) -> None:
     """Write a tuning to the cache."""
-    path = _path(graph)
+    path = _path(graph, activations)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps({"cpu": cpu_name(), **asdict(tuning)}, indent=1))
     part.replace(path)
 
 
-def remembered(graph: Graph) -> Tuning | None:
-    """Return what was found for a model of this shape on this machine."""
+def remembered(graph: Graph, activations: int = 16) -> Tuning | None:
+    """Return what was found for a model of this shape on this machine, if it makes sense."""
     try:
-        found = json.loads(_path(graph).read_text())
-        return Tuning(int(found["n_threads"]), TileShape(**found["shape"]))
+        found = json.loads(_path(graph, activations).read_text())
+        tuning = Tuning(int(found["n_threads"]), TileShape(**found["shape"]))
+        return tuning if makes_sense(tuning) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _path(graph: Graph) -> Path:
+def makes_sense(tuning: Tuning) -> bool:
+    """Tell whether a tuning that was read can be run."""
+    shape = tuning.shape
+    fits = shape.n_groups in (1, 2) and 0 < shape.n_tokens <= min(SPARE, shape.panel)
+    return fits and 0 < tuning.n_threads <= 4096
+
+
+def _path(graph: Graph, activations: int) -> Path:
     """Return where: named after the machine, and the types and shapes of the weights."""
     weights = [(t.name, t.type.name, t.shape) for t in graph.tensors()]
-    machine = (cpu_name(), target.current().name, sorted(allowed_cpus()))
+    machine = (cpu_name(), target.current().name, sorted(allowed_cpus()), activations)
     digest = hashlib.sha256(repr((machine, weights)).encode()).hexdigest()[:16]
     return cache.cache_folder() / "tuning" / f"{digest}.json"

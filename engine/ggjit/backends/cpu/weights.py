@@ -124,11 +124,15 @@ class PackedWeights:
     def _pack_all(self, matrices: list[Tensor], progress: Progress | None) -> None:
         report = progress or (lambda done, total: None)
         arena = Arena(sum(packed_bytes(t) + ALIGNMENT for t in matrices))
-        total, done = sum(t.data.nbytes for t in matrices), 0
-        for tensor in matrices:
+        everything, chosen = self._matrices.values(), {t.name for t in matrices}
+        total, done = sum(t.data.nbytes for t in everything), 0
+        for tensor in everything:
             report(done, total)
-            self._packed[tensor.name] = arena.take(packed_bytes(tensor))
-            self._pack(tensor)
+            if tensor.name in chosen:
+                self._packed[tensor.name] = arena.take(packed_bytes(tensor))
+                self._pack(tensor)
+            else:
+                expect_finite(tensor)
             done += tensor.data.nbytes
         report(done, total)
         _tell_relaid(matrices)
@@ -179,6 +183,17 @@ class PackedWeights:
             rows = [(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields]
             self._fields[fmt.name] = np.array(rows, np.int64)
         return self._fields[fmt.name]
+
+
+def expect_finite(tensor: Tensor) -> None:
+    """Raise ValueError if a matrix that stays in the file has a scale that is none."""
+    fmt = find(tensor)
+    source = tensor.data.reshape(-1, fmt.n_bytes)
+    step = max(1, SLICE // fmt.n_bytes)
+    for start in range(0, len(source), step):
+        if not fmt.finite(source[start : start + step]):
+            raise damaged(tensor)
+        drop_pages(source[start : start + step])
 
 
 def damaged(tensor: Tensor) -> ValueError:
