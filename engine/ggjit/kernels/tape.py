@@ -19,8 +19,8 @@ from ..simd.atomics import (
 from ..simd.ops import load, store
 
 # A step, one cache line: the addresses of kernel and operands, whether a barrier follows, into how
-# many pieces it is cut (0: one a thread), how many bytes the operands of one thread lie before those
-# of the next (0: all have the same), and how often threads have asked for another piece.
+# many pieces it is cut (0: one a thread), how many bytes lie from one thread's operands to the next
+# one's (0: all have the same), and how often threads have asked for another piece.
 KERNEL, OPERANDS, BARRIER, PIECES, OWN, ASKED, STEP = 0, 8, 16, 24, 32, 40, 64
 
 # Control block, one cache line each: how often threads have arrived at barriers, the number of the
