@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gguf
 import numpy as np
 from tensors import tensor
@@ -11,7 +13,9 @@ from ggjit.graph import Buffer, Graph, Param, RopeSpec, Routing
 N_VOCAB = 40
 WIDTHS = (32, 48, 64)
 HEAD_DIM = 16
-KINDS = ("norm", "product", "rope", "attention", "silu", "gate", "experts", "add", "residual")
+KINDS = (
+    "norm", "product", "rope", "attention", "silu", "gate", "experts", "add", "residual", "shape",
+)  # fmt: skip
 
 
 def random_graph(
@@ -83,6 +87,8 @@ class _Maker:
             made = self.g.silu_mul(x, self.any_buffer(x.width))
         elif kind == "gate":
             made = self.g.sigmoid_gate(self.g.linear(x, self.matrix(1, x.width)), x)
+        elif kind == "shape":
+            made = self.shaped(x)
         elif kind == "experts":
             made = self.experts(x)
         elif kind == "add":
@@ -90,6 +96,24 @@ class _Maker:
         else:
             made = self.residual(x)
         self.buffers.append(made)
+
+    def shaped(self, x: Buffer) -> Buffer:
+        """Do what is done element by element, or to a row or head alone."""
+        g, at = self.g, len(self.g.ops)
+        by = Param("n", tensor(f"n{at}", self.rng.normal(size=x.width)))
+        bias = Param("n.bias", tensor(f"n{at}.bias", self.rng.normal(size=x.width)))
+        head = Param("h", tensor(f"h{at}", 1 + 0.1 * self.rng.normal(size=HEAD_DIM)))
+        choices = (
+            lambda: g.gelu(x),
+            lambda: g.gelu_mul(x, self.any_buffer(x.width)),
+            lambda: g.scale(x, 0.7),
+            lambda: g.softcap(x, 3.0),
+            lambda: g.temper(x, 0.3, 4),
+            lambda: g.layer_norm(x, replace(by, bias=bias), 1e-5),
+            lambda: g.rms_norm(x, head, 1e-5, x.width // HEAD_DIM),
+            lambda: g.add(x, self.norm(self.any_buffer(x.width))),
+        )
+        return choices[int(self.rng.integers(len(choices)))]()
 
     def residual(self, x: Buffer) -> Buffer:
         """Add a product to x: of x itself, or of something else."""

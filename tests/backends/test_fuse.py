@@ -7,7 +7,7 @@ from tensors import param
 
 from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.reference import ReferenceExecutor
-from ggjit.graph import Add, Graph, Linear
+from ggjit.graph import Add, Graph, Linear, RMSNorm
 
 W = param("w", (16, 16))
 
@@ -34,6 +34,20 @@ def test_a_product_takes_the_addition_that_follows(g, x, turned):
     assert (linear.out, linear.x, linear.residual) == (total, x, x)
     assert linear.weight is W.tensor
     assert embed is g.ops[0]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_norm_takes_the_addition_that_follows(g, x, turned):
+    normed = g.rms_norm(x, param("n", (16,)), 1e-5)
+    total = g.add(normed, x) if turned else g.add(x, normed)
+    _, norm = fuse_residuals(g.ops)
+    assert isinstance(norm, RMSNorm)
+    assert (norm.out, norm.x, norm.residual) == (total, x, x)
+
+
+def test_a_norm_of_heads_takes_none(g, x):
+    g.add(x, g.rms_norm(x, param("n", (4,)), 1e-5, 4))
+    assert fuse_residuals(g.ops) == g.ops
 
 
 def test_the_bias_stays(g, x):
@@ -64,14 +78,14 @@ def test_of_two_products_one_takes_the_other(g, x):
 
 
 def test_a_product_takes_one_addition_only(g, x):
-    y = g.rms_norm(x, param("n", (16,)), 1e-5)
+    y = g.silu_mul(x, x)
     g.add(y, g.add(x, g.linear(x, W)))
     ops = fuse_residuals(g.ops)
     assert [type(op) for op in ops] == [type(g.ops[0]), type(g.ops[1]), Linear, Add]
 
 
 def test_additions_of_other_things_stay(g, x):
-    g.add(x, g.rms_norm(x, param("n", (16,)), 1e-5))
+    g.add(x, g.silu_mul(x, x))
     assert fuse_residuals(g.ops) == g.ops
 
 

@@ -8,7 +8,7 @@ from tensors import param
 from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.cpu.storage import plan
 from ggjit.backends.cpu.tuning import Tuning, shapes_to_try
-from ggjit.graph import Graph, Linear, Rope, RopeSpec
+from ggjit.graph import Graph, Linear, RMSNorm, Rope, RopeSpec, Scale, Softcap, Temper
 from ggjit.kernels.tiles import META, SPARE, tile_shape
 from ggjit.simd.target import TARGETS
 
@@ -23,9 +23,9 @@ def check(ops, storage, as_integers):
             if b in as_integers:
                 assert held_integers[id(storage.quantized[b])] == b
         over = [b for b in op.inputs() if storage.rows[b] is out]
-        if isinstance(op, Rope):
+        if isinstance(op, Rope | Scale | Softcap | Temper):
             assert over in ([], [op.x])
-        elif isinstance(op, Linear) and op.residual != op.x:
+        elif isinstance(op, Linear | RMSNorm) and op.residual != op.x:
             assert over in ([], [op.residual])
         else:
             assert over == []

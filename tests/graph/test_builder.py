@@ -8,13 +8,18 @@ from ggjit.graph import (
     Add,
     Attention,
     Embed,
+    Gelu,
+    GeluMul,
     Graph,
     Linear,
     RMSNorm,
     Rope,
     RopeSpec,
+    Scale,
     Select,
     SiluMul,
+    Softcap,
+    Temper,
 )
 
 SPEC = RopeSpec(np.ones(4), interleaved=True)
@@ -60,6 +65,18 @@ def test_what_follows_a_selection_is_selected(g, x):
         assert y.selected
 
 
+def test_rows_are_scaled_capped_tempered_and_normalized_by_head(g, x):
+    position = g.embed_positions(param("position_embd", (9, 24)))
+    y = g.layer_norm(g.add(x, position), param("norm", (24,), bias=(24,)), 1e-5)
+    g.softcap(g.scale(g.temper(g.gelu_mul(g.gelu(y), y), 0.1, 8), 2.0), 30.0)
+    assert [type(op) for op in g.ops[-5:]] == [Gelu, GeluMul, Temper, Scale, Softcap]
+    assert [op.of for op in g.ops if isinstance(op, Embed)] == ["tokens", "positions"]
+    assert g.ops[3].bias.name == "norm.bias"
+    g.rms_norm(y, param("q_norm", (8,)), 1e-5, 3)
+    assert g.ops[-1].n_heads == 3
+    assert g.scale(y, 1.0) is y
+
+
 def test_names_are_those_of_the_tensors_and_never_the_same(g, x):
     weight = param("blk.0.ffn_up", (24, 24))
     names = [x.name, *(g.linear(x, weight).name for _ in range(3))]
@@ -84,6 +101,9 @@ def test_a_matrix_brings_its_bias(g, x):
         (lambda g, x: g.embed(param("e", (0, 8))), r"'e\.weight' has shape \[0, 8\]"),
         (lambda g, x: g.embed(param("e", (8, 0))), r"'e\.weight' has shape \[8, 0\]"),
         (lambda g, x: g.rms_norm(x, param("n", (23,)), 1e-5), r"'n\.weight'.*expected \[24\]"),
+        (lambda g, x: g.rms_norm(x, param("n", (24,)), 1e-5, 3), r"'n\.weight'.*expected \[8\]"),
+        (lambda g, x: g.layer_norm(x, param("n", (23,)), 1e-5), r"'n\.weight'.*expected \[24\]"),
+        (lambda g, x: g.layer_norm(x, param("n", (24,), (9,)), 1e-5), r"'n\.bias'.*expected"),
         (lambda g, x: g.rms_norm(x, param("n", (1, 24)), 1e-5), r"'n\.weight'.*expected \[24\]"),
         (lambda g, x: g.linear(x, param("w", (24,))), r"'w\.weight' has shape \[24\]"),
         (lambda g, x: g.linear(x, param("w", (24, 32))), r"'w\.weight'.*expected \[\*, 24\]"),

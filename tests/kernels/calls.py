@@ -13,8 +13,9 @@ from guarded import Guarded, Part, padded, run
 
 from ggjit.backends.cpu.memory import aligned
 from ggjit.formats import Format, IntLanes
-from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope
+from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope, scale
 from ggjit.kernels import embed as embed_kernels
+from ggjit.kernels import gelu as gelu_kernels
 from ggjit.kernels.tiles import META, SPARE, TileShape, tile_shape
 from ggjit.simd.dot import in_words
 
@@ -119,25 +120,86 @@ def quantize_rows(x: Any, n_threads: Threads = 1, wide: bool = False) -> Quantiz
 
 
 def rms_norm(
-    x: Any, weight: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0
+    x: Any, weight: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0, residual: Any = None
 ) -> tuple[Any, Quantized | None]:
-    rows, count, scale = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
+    rows, count, by = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
     out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    added = None if residual is None else Guarded.rows(residual)
     run(
-        norm.rms_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=scale.address,
-        eps=eps, out=out.address, stride=rows.stride, n_columns=x.shape[1], count=count.address,
-        **quantized_operands(q),
+        norm.rms_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=by.address,
+        eps=eps, residual=added.address if added else 0, out=out.address, stride=rows.stride,
+        n_columns=x.shape[1], count=count.address, **quantized_operands(q),
     )  # fmt: skip
     return checked_padding(out, x.shape[1]), q
 
 
-def silu_mul(
-    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0
+def head_norm(
+    x: Any, weight: Any, eps: float, n_heads: int, n_threads: Threads = 1, in_place: bool = False
+) -> Any:
+    rows, count, by = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
+    out = rows if in_place else Guarded(rows.array.shape, np.float32)
+    run(
+        norm.head_norm, n_threads, out, x=rows.address, weight=by.address, eps=eps, out=out.address,
+        stride=rows.stride, n_heads=n_heads, head_dim=len(weight), count=count.address,
+    )  # fmt: skip
+    return out.array[:, : x.shape[1]]
+
+
+def layer_norm(
+    x: Any, weight: Any, bias: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0
 ) -> tuple[Any, Quantized | None]:
+    rows, count, by = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    added = None if bias is None else Guarded.rows(bias[None])
+    run(
+        norm.layer_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=by.address,
+        bias=added.address if added else 0, eps=eps, out=out.address, stride=rows.stride,
+        n_columns=x.shape[1], count=count.address, **quantized_operands(q),
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1]), q
+
+
+def gelu(x: Any, n_threads: Threads = 1, int_bits: int = 0) -> tuple[Any, Quantized | None]:
+    rows, count = Guarded.rows(x), count_of(len(x))
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    run(
+        gelu_kernels.gelu, n_threads, out, *guarded_parts(q), x=rows.address, out=out.address,
+        stride=rows.stride, n_columns=x.shape[1], count=count.address, **quantized_operands(q),
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1]), q
+
+
+def scaled(kernel: str, x: Any, n_threads: Threads = 1, **operands: float) -> Any:
+    """Run "scale" or "softcap"."""
+    rows, count = Guarded.rows(x), count_of(len(x))
+    out = Guarded(rows.array.shape, np.float32)
+    run(
+        getattr(scale, kernel), n_threads, out, x=rows.address, out=out.address, stride=rows.stride,
+        n_columns=x.shape[1], count=count.address, **operands,
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1])
+
+
+def temper(x: Any, positions: Any, by: float, span: int, n_threads: Threads = 1) -> Any:
+    rows, count = Guarded.rows(x), count_of(len(x))
+    listed = Guarded.of(np.array(positions, np.int32))
+    where = Guarded.of(np.array([listed.address], np.int64))
+    out = Guarded(rows.array.shape, np.float32)
+    run(
+        scale.temper, n_threads, out, x=rows.address, by=by, span=span, positions=where.address,
+        out=out.address, stride=rows.stride, count=count.address,
+    )  # fmt: skip
+    return checked_padding(out, x.shape[1])
+
+
+def silu_mul(
+    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0, kernel: Any = activation.silu_mul
+) -> tuple[Any, Quantized | None]:
+    """Run a gate, by default that with the sigmoid."""
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
     out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, int_bits)
     run(
-        activation.silu_mul, n_threads, out, *guarded_parts(q), gate=gates.address, up=ups.address,
+        kernel, n_threads, out, *guarded_parts(q), gate=gates.address, up=ups.address,
         out=out.address, gate_stride=gates.stride, up_stride=ups.stride, stride=out.stride,
         n_columns=gate.shape[1], count=count.address, **quantized_operands(q),
     )  # fmt: skip

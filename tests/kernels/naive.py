@@ -15,6 +15,17 @@ def rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
     return x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + eps) * weight
 
 
+def layer_norm(x: Floats, weight: Floats, bias: Floats | float, eps: float) -> Floats:
+    x = x.astype(np.float64)
+    x = x - x.mean(axis=-1, keepdims=True)
+    return x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + eps) * weight + bias
+
+
+def gelu(x: Floats) -> Floats:
+    x = x.astype(np.float64)
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
 def silu_mul(gate: Floats, up: Floats) -> Floats:
     gate = gate.astype(np.float64)
     return gate / (1 + np.exp(-gate)) * up

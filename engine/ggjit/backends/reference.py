@@ -21,17 +21,23 @@ from ..graph import (
     Combine,
     Embed,
     ExpertLinear,
+    Gelu,
+    GeluMul,
     Graph,
     HeadLinear,
     Join,
+    LayerNorm,
     Linear,
     Op,
     RMSNorm,
     Rope,
     Route,
+    Scale,
     Select,
     SigmoidGate,
     SiluMul,
+    Softcap,
+    Temper,
 )
 from . import Float32, Logits, check_parts
 from .reference_routing import routes_of, scores_of
@@ -118,12 +124,20 @@ class Step:
         return self.values[buffer.name]
 
     def embed(self, op: Embed) -> Float32:
-        return self.executor.weight(op.weight)[self.ids]
+        return self.executor.weight(op.weight)[self.ids if op.of == "tokens" else self.positions]
 
     def rmsnorm(self, op: RMSNorm) -> Float32:
-        x = self.of(op.x)
-        mean = np.mean(x.astype(np.float64) ** 2, axis=-1, keepdims=True)
-        return (x / np.sqrt(mean + op.eps)).astype(np.float32) * self.executor.weight(op.weight)
+        x = self.of(op.x).reshape(-1, op.weight.shape[0]).astype(np.float64)
+        unit = (x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + op.eps)).astype(np.float32)
+        out = (unit * self.executor.weight(op.weight)).reshape(self.of(op.x).shape)
+        return out if op.residual is None else out + self.of(op.residual)
+
+    def layernorm(self, op: LayerNorm) -> Float32:
+        x = self.of(op.x).astype(np.float64)
+        x = x - x.mean(axis=-1, keepdims=True)
+        unit = (x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + op.eps)).astype(np.float32)
+        out = unit * self.executor.weight(op.weight)
+        return out if op.bias is None else out + self.executor.weight(op.bias)
 
     def linear(self, op: Linear) -> Float32:
         out = self.of(op.x) @ self.executor.weight(op.weight).T
@@ -178,6 +192,22 @@ class Step:
         sigmoid = 1 / (1 + np.exp(-np.clip(gate, -700, 700)))
         return (gate * sigmoid).astype(np.float32) * self.of(op.up)
 
+    def gelumul(self, op: GeluMul) -> Float32:
+        return gelu(self.of(op.gate)) * self.of(op.up)
+
+    def gelu(self, op: Gelu) -> Float32:
+        return gelu(self.of(op.x))
+
+    def scale(self, op: Scale) -> Float32:
+        return self.of(op.x) * np.float32(op.by)
+
+    def softcap(self, op: Softcap) -> Float32:
+        return np.float32(op.cap) * np.tanh(self.of(op.x) / np.float32(op.cap))
+
+    def temper(self, op: Temper) -> Float32:
+        by = 1 + op.by * np.log(1 + self.positions // op.span)
+        return self.of(op.x) * by[:, None].astype(np.float32)
+
     def sigmoidgate(self, op: SigmoidGate) -> Float32:
         return scores_of(self.of(op.gate), "sigmoid") * self.of(op.x)
 
@@ -222,6 +252,13 @@ class Step:
     def select(self, op: Select) -> Float32:
         n = {"all": len(self.ids), "last": 1, "none": 0}[self.logits]
         return self.of(op.x)[len(self.ids) - n :]
+
+
+def gelu(x: Float32) -> Float32:
+    """The Gaussian error linear unit, by its formula with tanh."""
+    wide = x.astype(np.float64)
+    bend = np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3))
+    return (wide / 2 * (1 + bend)).astype(np.float32)
 
 
 def softmax(x: Float32) -> Float32:

@@ -14,8 +14,11 @@ from .ops import (
     Combine,
     Embed,
     ExpertLinear,
+    Gelu,
+    GeluMul,
     HeadLinear,
     Join,
+    LayerNorm,
     Linear,
     Op,
     RMSNorm,
@@ -23,9 +26,12 @@ from .ops import (
     RopeSpec,
     Route,
     Routing,
+    Scale,
     Select,
     SigmoidGate,
     SiluMul,
+    Softcap,
+    Temper,
 )
 from .weights import Param
 
@@ -54,11 +60,25 @@ class Graph:
         out = self._buffer(weight.name, weight.n_columns)
         return self._add(Embed(out, weight.matrix()))
 
-    def rms_norm(self, x: Buffer, weight: Param, eps: float) -> Buffer:
-        """Normalize rows to unit mean square and scale their columns."""
-        weight.expect_vector(x.width)
+    def embed_positions(self, weight: Param) -> Buffer:
+        """Look the tokens' positions up."""
+        out = self._buffer(weight.name, weight.n_columns)
+        return self._add(Embed(out, weight.matrix(), "positions"))
+
+    def rms_norm(self, x: Buffer, weight: Param, eps: float, n_heads: int = 1) -> Buffer:
+        """Normalize rows, or each of their heads, to unit mean square and scale their columns."""
+        assert x.width % n_heads == 0
+        weight.expect_vector(x.width // n_heads)
         weight.expect_no_bias()
         return self._add(RMSNorm(self._like(weight.name, x), x, weight.tensor, eps))
+
+    def layer_norm(self, x: Buffer, weight: Param, eps: float) -> Buffer:
+        """Normalize rows to zero mean and unit variance, scale their columns and add the bias."""
+        weight.expect_vector(x.width)
+        if weight.bias:
+            weight.bias.expect_vector(x.width)
+        bias = weight.bias.tensor if weight.bias else None
+        return self._add(LayerNorm(self._like(weight.name, x), x, weight.tensor, bias, eps))
 
     def linear(self, x: Buffer, weight: Param) -> Buffer:
         """Multiply rows by a matrix and add its bias, if it has one."""
@@ -104,6 +124,30 @@ class Graph:
         """Gate `up`: the middle of SwiGLU."""
         assert _alike(gate, up)
         return self._add(SiluMul(self._like(f"{up.name}_gated", up), gate, up))
+
+    def gelu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
+        """Gate `up`: the middle of GEGLU."""
+        assert _alike(gate, up)
+        return self._add(GeluMul(self._like(f"{up.name}_gated", up), gate, up))
+
+    def gelu(self, x: Buffer) -> Buffer:
+        """Take the Gaussian error linear unit, by its formula with tanh."""
+        return self._add(Gelu(self._like(f"{x.name}_gelu", x), x))
+
+    def scale(self, x: Buffer, by: float) -> Buffer:
+        """Multiply by a number; by 1 nothing is done."""
+        return x if by == 1 else self._add(Scale(self._like(f"{x.name}_scaled", x), x, by))
+
+    def softcap(self, x: Buffer, cap: float) -> Buffer:
+        """Bound values smoothly to less than `cap`."""
+        assert cap > 0
+        return self._add(Softcap(self._like(f"{x.name}_capped", x), x, cap))
+
+    def temper(self, x: Buffer, by: float, span: int) -> Buffer:
+        """Multiply rows by what grows with every `span` positions: see `Temper`."""
+        assert span > 0
+        assert not x.selected
+        return self._add(Temper(self._like(f"{x.name}_tempered", x), x, by, span))
 
     def sigmoid_gate(self, gate: Buffer, x: Buffer) -> Buffer:
         """Multiply each row by the sigmoid of a number."""

@@ -38,17 +38,36 @@ class Op:
 
 @dataclass(frozen=True)
 class Embed(Op):
-    """out[t] = weight[token of t]."""
+    """out[t] = weight[token of t], or weight[position of t]."""
 
     weight: Tensor
+    of: Literal["tokens", "positions"] = "tokens"
 
 
 @dataclass(frozen=True)
 class RMSNorm(Op):
-    """out = x / sqrt(mean(x**2) + eps) * weight."""
+    """out = x / sqrt(mean(x**2) + eps) * weight + residual.
+
+    A weight shorter than a row is that of a head: each is normalized by itself.
+    """
 
     x: Buffer
     weight: Tensor
+    eps: float
+    residual: Buffer | None = None
+
+    @property
+    def n_heads(self) -> int:
+        return self.x.width // self.weight.shape[0]
+
+
+@dataclass(frozen=True)
+class LayerNorm(Op):
+    """out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias."""
+
+    x: Buffer
+    weight: Tensor
+    bias: Tensor | None
     eps: float
 
 
@@ -121,6 +140,46 @@ class SiluMul(Op):
 
     gate: Buffer
     up: Buffer
+
+
+@dataclass(frozen=True)
+class GeluMul(Op):
+    """out = gelu(gate) * up."""
+
+    gate: Buffer
+    up: Buffer
+
+
+@dataclass(frozen=True)
+class Gelu(Op):
+    """out = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))."""
+
+    x: Buffer
+
+
+@dataclass(frozen=True)
+class Scale(Op):
+    """out = x * by."""
+
+    x: Buffer
+    by: float
+
+
+@dataclass(frozen=True)
+class Softcap(Op):
+    """out = cap * tanh(x / cap)."""
+
+    x: Buffer
+    cap: float
+
+
+@dataclass(frozen=True)
+class Temper(Op):
+    """out[t] = x[t] * (1 + by * log(1 + floor(position of t / span)))."""
+
+    x: Buffer
+    by: float
+    span: int
 
 
 @dataclass(frozen=True)

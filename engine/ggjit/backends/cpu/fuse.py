@@ -1,45 +1,51 @@
 """Operations as the kernels have them.
 
-A residual is added by the matrix product that makes the other part; transposed weights are laid out
-anew, as float32.
+A residual is added by the matrix product or the norm that makes the other part; transposed weights
+are laid out anew, as float32.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ...formats import find
 from ...gguf import GGMLType, Tensor
-from ...graph import Add, Buffer, HeadLinear, Linear, Op
+from ...graph import Add, Buffer, HeadLinear, Linear, Op, RMSNorm
 
 
 def fuse_residuals(ops: list[Op]) -> list[Op]:
-    """Turn Linear then Add into one Linear with a residual where nothing else reads the product."""
+    """Take an Add into the product or norm before it, where nothing else reads what that makes."""
     uses = Counter(b for op in ops for b in op.inputs())
-    products = {op.out: op for op in ops if isinstance(op, Linear) and uses[op.out] == 1}
-    fused: dict[Buffer, Linear] = {}
+    made = {op.out: op for op in ops if _adds(op) and uses[op.out] == 1}
+    fused: set[Buffer] = set()
     done: list[Op] = []
     for op in ops:
-        if isinstance(op, Add) and (pair := _product_and_rest(op, products, fused)):
-            product, rest = pair
-            fused[product.out] = product
-            done.append(replace(product, out=op.out, residual=rest))
+        if isinstance(op, Add) and (pair := _part_and_rest(op, made, fused)):
+            part, rest = pair
+            fused.add(part.out)
+            done.append(replace(part, out=op.out, residual=rest))
         else:
             done.append(op)
     return [op for op in done if op.out not in fused]
 
 
-def _product_and_rest(
-    op: Add, products: dict[Buffer, Linear], fused: dict[Buffer, Linear]
-) -> tuple[Linear, Buffer] | None:
-    """Tell which side of an Add is a product to take it into, if one is."""
+def _adds(op: Op) -> bool:
+    """Tell whether an operation can add a residual: products and norms of whole rows can."""
+    return isinstance(op, Linear) or (isinstance(op, RMSNorm) and op.n_heads == 1)
+
+
+def _part_and_rest(
+    op: Add, made: dict[Buffer, Any], fused: set[Buffer]
+) -> tuple[Any, Buffer] | None:
+    """Tell which side of an Add it can be taken into, if one is, and the other side."""
     for side, rest in ((op.b, op.a), (op.a, op.b)):
-        product = products.get(side)
-        if product and side not in fused and product.residual is None and side != rest:
-            return product, rest
+        part = made.get(side)
+        if part and side not in fused and part.residual is None and side != rest:
+            return part, rest
     return None
 
 

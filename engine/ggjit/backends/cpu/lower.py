@@ -9,27 +9,35 @@ from ...graph import (
     Add,
     Attention,
     Embed,
+    Gelu,
+    GeluMul,
+    LayerNorm,
     Linear,
     Op,
     RMSNorm,
     Rope,
+    Scale,
     Select,
     SigmoidGate,
     SiluMul,
+    Softcap,
+    Temper,
 )
 from ...kernels import (
     activation,
     attention,
     embed,
+    gelu,
     linear_float,
     linear_int8,
     norm,
     rope,
+    scale,
 )
 from ...kernels.attention_store import store_kv, store_latent
 from .lower_heads import HeadLowering
 from .memory import address
-from .steps import Split, Step
+from .steps import Operands, Split, Step
 
 
 def reads_integers(op: Op) -> bool:
@@ -55,7 +63,7 @@ class Lowering(HeadLowering):
     def embed(self, op: Embed) -> Iterable[Step]:
         fmt = find(op.weight)
         operands = {
-            "tokens": self.batch.address_of("tokens"),
+            "tokens": self.batch.address_of(op.of),
             **self.weights.operands(op.weight),
             **self._rows("out", op.out),
             **self._scratch_of(embed.scratch_bytes(fmt, op.out.width)),
@@ -69,11 +77,28 @@ class Lowering(HeadLowering):
             "x": self._at(op.x),
             "weight": address(self.weights.vector(op.weight)),
             "eps": op.eps,
+            **self._rows("out", op.out),
+        }
+        if op.n_heads > 1:
+            operands |= {"n_heads": op.n_heads, "head_dim": op.out.width // op.n_heads}
+            yield self._step(op, norm.head_norm, operands, by=self._tokens(op))
+            yield from self._quantize(op.out)
+            return
+        operands |= {"residual": self._at(op.residual) if op.residual else 0}
+        operands |= {"n_columns": op.out.width, **self._integers(op.out)}
+        yield self._step(op, norm.rms_norm, operands, by=self._tokens(op))
+
+    def layernorm(self, op: LayerNorm) -> Iterable[Step]:
+        operands = {
+            "x": self._at(op.x),
+            "weight": address(self.weights.vector(op.weight)),
+            "bias": address(self.weights.vector(op.bias)) if op.bias is not None else 0,
+            "eps": op.eps,
             "n_columns": op.out.width,
             **self._rows("out", op.out),
             **self._integers(op.out),
         }
-        yield self._step(op, norm.rms_norm, operands, by=self._tokens(op))
+        yield self._step(op, norm.layer_norm, operands, by=self._tokens(op))
 
     def linear(self, op: Linear) -> Iterable[Step]:
         fmt, mapped = find(op.weight), self.weights.is_mapped(op.weight)
@@ -167,6 +192,38 @@ class Lowering(HeadLowering):
             **self._integers(op.out),
         }
         yield self._step(op, activation.silu_mul, operands, by=_columns(op))
+
+    def gelumul(self, op: GeluMul) -> Iterable[Step]:
+        operands = {
+            "n_columns": op.out.width,
+            **self._rows("gate", op.gate, "gate_stride"),
+            **self._rows("up", op.up, "up_stride"),
+            **self._rows("out", op.out),
+            **self._integers(op.out),
+        }
+        yield self._step(op, gelu.gelu_mul, operands, by=_columns(op))
+
+    def gelu(self, op: Gelu) -> Iterable[Step]:
+        operands: Operands = {"x": self._at(op.x), "n_columns": op.out.width}
+        operands |= self._rows("out", op.out) | self._integers(op.out)
+        yield self._step(op, gelu.gelu, operands, by=_columns(op))
+
+    def scale(self, op: Scale) -> Iterable[Step]:
+        operands = {"x": self._at(op.x), "by": op.by, "n_columns": op.out.width}
+        yield self._step(op, scale.scale, operands | self._rows("out", op.out), by=_columns(op))
+        yield from self._quantize(op.out)
+
+    def softcap(self, op: Softcap) -> Iterable[Step]:
+        operands = {"x": self._at(op.x), "cap": op.cap, "n_columns": op.out.width}
+        yield self._step(op, scale.softcap, operands | self._rows("out", op.out), by=_columns(op))
+        yield from self._quantize(op.out)
+
+    def temper(self, op: Temper) -> Iterable[Step]:
+        positions = self.batch.address_of("positions")
+        operands = {"x": self._at(op.x), "by": op.by, "span": op.span, "positions": positions}
+        operands |= self._rows("out", op.out)
+        yield self._step(op, scale.temper, operands, by=self._tokens(op))
+        yield from self._quantize(op.out)
 
     def sigmoidgate(self, op: SigmoidGate) -> Iterable[Step]:
         operands = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Buffer, Linear, Op, Rope, Route
+from ...graph import Buffer, Linear, Op, RMSNorm, Rope, Route, Scale, Softcap, Temper
 from ...kernels.tiles import META, SPARE
 from .memory import address, aligned
 
@@ -50,8 +50,8 @@ def plan(
     """Give every buffer storage, and those in `quantized` an integer form (`wide`: of 16 bits).
 
     Buffers of one width share it when their lives do not overlap; what routers chose stays, to be
-    looked at after a run. A matrix product may write over its residual and a rotation over its
-    input: each element is read by who writes it.
+    looked at after a run. A matrix product or a norm may write over its residual, a rotation and
+    what scales over its input: each element is read by who writes it.
     """
     storage, free_rows, free_q = Storage(wide), _Pool(), _Pool()
 
@@ -82,9 +82,9 @@ def plan(
 
 def _overwritable(op: Op) -> Buffer | None:
     """Return the input that an operation may write its output over."""
-    if isinstance(op, Rope):
+    if isinstance(op, Rope | Scale | Softcap | Temper):
         return op.x
-    return op.residual if isinstance(op, Linear) and op.residual != op.x else None
+    return op.residual if isinstance(op, Linear | RMSNorm) and op.residual != op.x else None
 
 
 class _Pool:
