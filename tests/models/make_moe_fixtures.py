@@ -1,4 +1,4 @@
-"""Makes the files in data/ of models with experts or a latent cache, as make_fixtures.py does.
+"""Makes the files in data/ that llama.cpp's converter writes, as make_fixtures.py makes others.
 
 Run by hand, never by a test, in an environment with torch, transformers, gguf and llama.cpp's
 converter (its folder, which holds `conversion`, is the argument):
@@ -63,6 +63,27 @@ MODELS: dict[str, dict[str, Any]] = {
         "model_type": "olmoe", "hidden_size": 20, "intermediate_size": 9, "vocab_size": 29,
         "num_attention_heads": 5, "num_key_value_heads": 5, "num_experts": 3,
         "num_experts_per_tok": 1, "rope_parameters": ROPE | {"rope_theta": 700.0},
+    },
+    # Each head of Q and K is normalized; heads are not width / count.
+    "qwen3_wide_heads": {
+        "model_type": "qwen3", "hidden_size": 18, "intermediate_size": 23, "vocab_size": 37,
+        "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 10,
+    },
+    "qwen3_narrow_heads": {
+        "model_type": "qwen3", "hidden_size": 35, "intermediate_size": 14, "vocab_size": 29,
+        "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 4,
+        "tie_word_embeddings": True, "rope_parameters": ROPE | {"rope_theta": 700.0},
+    },
+    "qwen3moe_3_of_5": {
+        "model_type": "qwen3_moe", "hidden_size": 18, "intermediate_size": 24, "vocab_size": 31,
+        "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8, "num_experts": 5,
+        "num_experts_per_tok": 3, "moe_intermediate_size": 7, "norm_topk_prob": True,
+    },
+    "qwen3moe_1_of_3": {
+        "model_type": "qwen3_moe", "hidden_size": 20, "intermediate_size": 10, "vocab_size": 29,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "num_experts": 3,
+        "num_experts_per_tok": 1, "moe_intermediate_size": 9, "norm_topk_prob": True,
+        "rope_parameters": ROPE | {"rope_theta": 500.0},
     },
     # Two dense layers first; shared experts side by side.
     "deepseek_2_of_5": {

@@ -12,7 +12,7 @@ from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.formats import find
 from ggjit.gguf import open_gguf
-from ggjit.graph import Add, Graph, Linear, Param, Rope, Route, SigmoidGate
+from ggjit.graph import Add, Graph, Linear, Param, RMSNorm, Rope, Route, SigmoidGate
 from ggjit.models import architecture_of
 from ggjit.models.registry import registered
 
@@ -201,6 +201,17 @@ def pairs_instead_of_halves(model):
     change_rope(model.graph, interleaved=True)
 
 
+def without_head_norms(model):
+    """As one norm of the whole row, which has its heads' weights side by side."""
+    for i, op in enumerate(model.graph.ops):
+        if isinstance(op, RMSNorm) and op.out.width != op.weight.shape[0]:
+            n_heads = op.out.width // op.weight.shape[0]
+            values = np.tile(op.weight.data.view(np.float32), n_heads)
+            whole = replace(op.weight, name=f"{op.weight.name}.{n_heads}", shape=values.shape,
+                            data=values.view(np.uint8))  # fmt: skip
+            model.graph.ops[i] = replace(op, weight=whole)
+
+
 def without_biases(model):
     ops = model.graph.ops
     ops[:] = [replace(op, bias=None) if isinstance(op, Linear) else op for op in ops]
@@ -274,6 +285,10 @@ def without_the_shared_experts_gate(model):
         ("qwen2_tied", pairs_instead_of_halves),
         ("qwen2_untied", pairs_instead_of_halves),
         ("qwen2_tied", without_biases),
+        ("qwen3_wide_heads", pairs_instead_of_halves),
+        ("qwen3_wide_heads", without_head_norms),
+        ("qwen3_narrow_heads", without_head_norms),
+        ("qwen3moe_3_of_5", without_head_norms),
     ],
 )
 def test_a_damaged_graph_is_noticed(name, damage):
