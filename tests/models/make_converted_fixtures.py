@@ -7,7 +7,8 @@ converter (its folder, which holds `conversion`, is the argument):
 
     python tests/models/make_converted_fixtures.py LLAMA_CPP [NAME...]
 
-The files are what the converter writes (without a vocabulary), with float16 matrices. Made with
+The files are what the converter writes (without a vocabulary), with float16 matrices. The
+checkpoints go to tests/convert/data. Made with
 torch 2.13.0, transformers 5.24.0, gguf 0.19.0 and llama.cpp of October 2026.
 """
 
@@ -29,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, DeepseekV2Config, PreTrainedModel
 from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
+CHECKPOINTS = DATA.parents[1] / "convert" / "data"
 COMMON = {"num_hidden_layers": 2, "max_position_embeddings": 256, "rms_norm_eps": 1e-5}
 
 
@@ -61,8 +63,19 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
         model.save_pretrained(folder)
         if kind == "deepseek":
             as_deepseek(Path(folder), settings)
-        convert(Path(folder), path)
+        keep(Path(folder), CHECKPOINTS / name)
+        convert(CHECKPOINTS / name, path)
     print(name, f"{logits.std():.3f}", path.stat().st_size)
+
+
+def keep(folder: Path, to: Path) -> None:
+    """Keep a checkpoint for tests of conversion, its matrices in float16, which has their values."""
+    to.mkdir(parents=True, exist_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=1) + "\n")
+    tensors = load_file(folder / "model.safetensors")
+    tensors = {name: t.half() if t.ndim > 1 else t for name, t in tensors.items()}
+    save_file(tensors, to / "model.safetensors", {"format": "pt"})
 
 
 def causal_lm(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
