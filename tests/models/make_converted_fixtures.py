@@ -69,7 +69,7 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
 
 
 def keep(folder: Path, to: Path) -> None:
-    """Keep a checkpoint for tests of conversion, its matrices in float16, which has their values."""
+    """Keep a checkpoint for tests of conversion, matrices in float16, which has their values."""
     to.mkdir(parents=True, exist_ok=True)
     config = json.loads((folder / "config.json").read_text())
     (to / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=1) + "\n")
