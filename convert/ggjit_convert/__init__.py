@@ -1,1 +1,6 @@
-"""Checkpoints to GGUF. Nothing is here yet; the package reserves its place beside the engine."""
+"""Checkpoints to GGUF files: reading, mapping, quantizing, writing. Never imports torch."""
+
+from .conversion import convert
+from .errors import CheckpointError
+
+__all__ = ["CheckpointError", "convert"]

@@ -1,0 +1,40 @@
+"""Families of checkpoints, a file each: this folder's listing is what can be converted."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from ..errors import CheckpointError
+from ..sources import Checkpoint
+from .base import Architecture
+
+__all__ = ["Architecture", "architecture_of", "known_classes"]
+
+
+def architecture_of(checkpoint: Checkpoint) -> Architecture:
+    """Return how a checkpoint is converted. Raises: CheckpointError naming its class."""
+    path = checkpoint.folder / "config.json"
+    if not checkpoint.config:
+        raise CheckpointError("is missing: the folder is not a Hugging Face model", path=path)
+    names = checkpoint.config.get("architectures")
+    if not isinstance(names, list) or not names or not isinstance(names[0], str):
+        raise CheckpointError("must name a class", path=path, field="architectures")
+    known = known_classes()
+    if names[0] not in known:
+        problem = f"{names[0]!r} is not supported; supported: {', '.join(sorted(known))}"
+        raise CheckpointError(problem, path=path, field="architectures")
+    return known[names[0]](checkpoint)
+
+
+@cache
+def known_classes() -> dict[str, type[Architecture]]:
+    """Return the families by the classes that config.json names."""
+    for module in pkgutil.iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+    return {name: family for family in _below(Architecture) for name in family.classes}
+
+
+def _below(family: type[Architecture]) -> list[type[Architecture]]:
+    return [f for child in family.__subclasses__() for f in (child, *_below(child))]

@@ -1,0 +1,43 @@
+"""Llama 1 to 3, Mistral, Mixtral, Yi, SmolLM2."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from ..keys import Keys
+from .base import Architecture, Tensors, permuted
+from .tensors import apply, rename, stack_experts
+
+
+class Llama(Architecture):
+    arch = "llama"
+    classes = ("LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "MixtralForCausalLM")
+    defaults: ClassVar[dict[str, Any]] = {
+        "rms_norm_eps": 1e-6, "max_position_embeddings": 2048, "rope_theta": 10000.0,
+    }  # fmt: skip
+
+    def write_keys(self, k: Keys) -> None:
+        self.write_shared_keys(k)
+        k["attention.head_count_kv"] = self.n_kv_head
+        k["vocab_size"] = self.h.integer("vocab_size")
+        k["rope.dimension_count"] = self.head_dim
+
+    def change(self, tensors: Tensors) -> Tensors:
+        if self.h.has("num_local_experts"):
+            tensors = stack_experts(tensors, self.h.integer("num_local_experts"))
+            tensors = rename(
+                tensors, r"^model\.layers\.(\d+)\.block_sparse_moe\.experts\.",
+                r"layers.\1.feed_forward.experts.",
+            )  # fmt: skip
+        tensors = apply(tensors, r"q_proj\.\w+$", partial(permuted, n_heads=self.n_head))
+        return apply(tensors, r"k_proj\.\w+$", partial(permuted, n_heads=self.n_kv_head))
+
+    def more_tensors(self) -> Tensors:
+        return self.llama3_frequencies()
+
+    def notes(self) -> list[str]:
+        window = self.h.integer("sliding_window", default=0)
+        if 0 < window < self.h.integer("max_position_embeddings"):
+            return [f"attention sees {window} tokens back; llama.cpp has no key for that in llama"]
+        return []

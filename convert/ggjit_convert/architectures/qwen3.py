@@ -1,0 +1,16 @@
+"""Qwen 3."""
+
+from __future__ import annotations
+
+from .qwen2 import Qwen2
+from .qwen2moe import Qwen2Moe
+
+
+class Qwen3(Qwen2):
+    arch = "qwen3"
+    classes = ("Qwen3ForCausalLM",)
+
+
+class Qwen3Moe(Qwen2Moe):
+    arch = "qwen3moe"
+    classes = ("Qwen3MoeForCausalLM",)

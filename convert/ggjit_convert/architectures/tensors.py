@@ -1,0 +1,63 @@
+"""Changes to a checkpoint's tensors, chosen by patterns of their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..arrays import Array
+from ..transforms import stacked
+
+Tensors = dict[str, Array]
+
+
+def apply(tensors: Tensors, pattern: str, change: Callable[[Array], Array]) -> Tensors:
+    """Change those whose name has the pattern."""
+    return {n: change(a) if re.search(pattern, n) else a for n, a in tensors.items()}
+
+
+def rename(tensors: Tensors, pattern: str, by: str) -> Tensors:
+    """Replace the pattern in names."""
+    return {re.sub(pattern, by, name): a for name, a in tensors.items()}
+
+
+def drop(tensors: Tensors, pattern: str) -> Tensors:
+    """Leave out those whose name has the pattern."""
+    return {name: a for name, a in tensors.items() if not re.search(pattern, name)}
+
+
+def divide(
+    tensors: Tensors, pattern: str, parts: Callable[[Array], dict[str, Array]]
+) -> Tensors:
+    """Replace each whose name has the pattern by parts; their names stand for the pattern."""
+    out: Tensors = {}
+    for name, a in tensors.items():
+        if re.search(pattern, name):
+            out |= {re.sub(pattern, part, name): p for part, p in parts(a).items()}
+        else:
+            out[name] = a
+    return out
+
+
+def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
+    """Put `....experts.I.NAME.weight` of all experts into one `....experts.NAME.weight`.
+
+    Raises: ValueError naming an expert that is missing.
+    """
+    out: Tensors = {}
+    stacks: dict[str, dict[int, Array]] = {}
+    for name, a in tensors.items():
+        if found := re.fullmatch(r"(.*\.experts)\.(\d+)(\..*)", name):
+            stacked_name = found[1] + found[3]
+            out[stacked_name] = a  # keeps its place
+            stacks.setdefault(stacked_name, {})[int(found[2])] = a
+        else:
+            out[name] = a
+    for name, experts in stacks.items():
+        if sorted(experts) != list(range(n_experts)):
+            known = f"{len(experts)} experts, config.json says {n_experts}"
+            raise ValueError(f"tensor {name!r} has {known}")
+        if len({a.shape for a in experts.values()}) > 1:
+            raise ValueError(f"tensor {name!r}: experts have different shapes")
+        out[name] = stacked([experts[i] for i in range(n_experts)])
+    return out

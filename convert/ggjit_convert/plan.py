@@ -1,0 +1,100 @@
+"""What will be written: every tensor by GGUF's name with its type, all checked before a byte is.
+
+A problem does not come alone: all of a kind are named in one message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ggjit.gguf import GGMLType
+
+from .architectures import Architecture
+from .architectures.base import NOT_WEIGHTS, Tensors, names_of
+from .arrays import Array
+from .errors import CheckpointError
+
+SHOWN = 8  # of one kind of problem
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A tensor of the file to be, and the type it will have."""
+
+    name: str
+    source: Array
+    type: GGMLType
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape
+
+    @property
+    def n_bytes(self) -> int:
+        n_rows = 1
+        for n in self.shape[:-1]:
+            n_rows *= n
+        return n_rows * (self.shape[-1] // self.type.n_columns) * self.type.n_bytes
+
+
+def mapped(family: Architecture) -> Tensors:
+    """Return the checkpoint's tensors as GGUF has them, by GGUF's names.
+
+    Raises: CheckpointError naming every tensor that maps nowhere and every one that is missing.
+    """
+    path = family.checkpoint.path
+    given = {n: a for n, a in family.checkpoint.tensors.items() if not NOT_WEIGHTS.search(n)}
+    try:
+        changed = family.change(given)
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(str(error), path=path) from None
+    names = names_of(family.arch, family.n_blocks)
+    found, unknown = family.more_tensors(), []
+    for name, a in changed.items():
+        if (known := names.get_name(name, try_suffixes=(".weight", ".bias"))) is None:
+            unknown.append(name)
+        elif known in found:
+            raise CheckpointError(f"is {known!r}, which is there already", path=path, field=name)
+        else:
+            found[known] = a
+    problems = _listed("have no place in this architecture", unknown)
+    problems += _listed("are missing", _missing(found, family.n_layers))
+    if problems:
+        raise CheckpointError("; ".join(problems), path=path)
+    return found
+
+
+def _missing(found: Iterable[str], n_layers: int) -> list[str]:
+    """Return what every model needs, and what some layers have and others of their kind lack.
+
+    Two layers are of a kind if they attend alike: what tells them apart is what they have most of.
+    """
+    names = set(found)
+    missing = [n for n in ("token_embd.weight", "output_norm.weight") if n not in names]
+    layers: dict[int, set[str]] = {i: set() for i in range(n_layers)}
+    for name in names:
+        if (at := re.match(r"blk\.(\d+)\.(.*)", name)) and int(at[1]) < n_layers:
+            layers[int(at[1])].add(at[2])
+    kinds: dict[frozenset[str], list[int]] = defaultdict(list)
+    for i, parts in layers.items():
+        kinds[frozenset(parts)].append(i)
+    whole = [kind for kind in kinds if not any(kind < other for other in kinds)]
+    for kind, numbers in kinds.items():
+        fuller = [other for other in whole if kind < other]
+        if fuller:
+            best = min(fuller, key=len)
+            missing += [f"blk.{i}.{part}" for i in numbers for part in sorted(best - kind)]
+    return missing
+
+
+def _listed(problem: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    shown = ", ".join(repr(name[:96]) for name in names[:SHOWN])
+    return [f"{len(names)} tensors {problem}: {shown}{more}"]

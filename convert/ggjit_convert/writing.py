@@ -1,0 +1,153 @@
+"""A GGUF file from a plan: header first, then tensor by tensor, under its name once it is whole.
+
+Rows are read, checked and encoded a few at a time by several threads, and written in order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFWriter
+
+from ggjit.gguf import GGMLType
+
+from .arrays import Bytes, Floats
+from .keys import Keys, type_of
+from .plan import Planned
+
+Progress = Callable[[str, int, int], None]
+# Encodes rows of a tensor. Shapes: [n, columns] to [n, bytes of a row]
+Encode = Callable[[Planned, Floats], Bytes]
+
+PIECE = 1 << 22  # elements that are read at a time
+ALIGNMENT = 32
+
+
+def write(
+    path: Path, keys: Keys, plan: list[Planned], encode: Encode, n_threads: int, progress: Progress
+) -> None:
+    """Write a file; whatever happens, there is the whole file under its name or none.
+
+    Raises: ValueError for values that are not finite; OSError where the system cannot write.
+    """
+    with _replacing(path) as temporary:
+        writer = _header(temporary, keys, plan)
+        assert writer.fout
+        out = writer.fout[0]
+        _pad(out)
+        try:
+            _write_tensors(out, plan, encode, n_threads, progress)
+            out.flush()
+            os.fsync(out.fileno())
+        finally:
+            writer.close()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _header(path: Path, keys: Keys, plan: list[Planned]) -> GGUFWriter:
+    writer = GGUFWriter(path, keys.arch)
+    for name, value in keys.items():
+        if name != "general.architecture":  # the writer's own
+            writer.add_key_value(name, value, *type_of(value))
+    for planned in plan:
+        kind, shape = GGMLQuantizationType(planned.type), planned.shape
+        writer.add_tensor_info(
+            planned.name, shape, np.dtype(np.float32), planned.n_bytes, raw_dtype=kind
+        )
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    return writer
+
+
+def _write_tensors(
+    out: BinaryIO, plan: list[Planned], encode: Encode, n_threads: int, progress: Progress
+) -> None:
+    n_all, n_done = sum(planned.n_bytes for planned in plan), 0
+    pieces = ((p, *bounds) for p in plan for bounds in _pieces(p))
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[bool, Future[Bytes]]] = deque()
+        try:
+            for planned, start, stop in pieces:
+                last = stop == planned.shape[0]
+                waiting.append((last, pool.submit(_encoded, planned, start, stop, encode)))
+                if len(waiting) > 2 * n_threads:
+                    n_done += _write_one(out, *waiting.popleft())
+                    progress("writing", n_done, n_all)
+            while waiting:
+                n_done += _write_one(out, *waiting.popleft())
+                progress("writing", n_done, n_all)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _write_one(out: BinaryIO, is_last: bool, piece: Future[Bytes]) -> int:
+    data = piece.result()
+    out.write(data.reshape(-1).data)
+    if is_last:
+        _pad(out)
+    return data.nbytes
+
+
+def _pieces(planned: Planned) -> Iterator[tuple[int, int]]:
+    """Yield parts of the first axis; a tensor without elements has one."""
+    n_rows = planned.shape[0]
+    elements = max(int(np.prod(planned.shape[1:], dtype=np.int64)), 1)
+    step = max(PIECE // elements, 1)
+    for start in range(0, max(n_rows, 1), step):
+        yield start, min(start + step, n_rows)
+
+
+def _encoded(planned: Planned, start: int, stop: int, encode: Encode) -> Bytes:
+    source = planned.source
+    if source.type == planned.type and source.type.n_columns > 1:
+        return source.blocks(start, stop)  # as it is
+    rows = np.ascontiguousarray(source.rows(start, stop)).reshape(-1, planned.shape[-1])
+    if len(planned.shape) == 1:
+        rows = source.rows(start, stop)[None]
+    _check(planned, rows, start)
+    return encode(planned, rows)
+
+
+def _check(planned: Planned, rows: Floats, start: int) -> None:
+    if rows.size and not np.isfinite(np.max(rows) - np.min(rows)) and not np.isfinite(rows).all():
+        at = int(np.flatnonzero(~np.isfinite(rows.reshape(-1)))[0])
+        at += start * int(np.prod(planned.shape[1:], dtype=np.int64))
+        value = rows.reshape(-1)[at - start * int(np.prod(planned.shape[1:], dtype=np.int64))]
+        index = [int(i) for i in np.unravel_index(at, planned.shape)]
+        raise ValueError(f"tensor {planned.source.name!r}: {value} at {index}")
+
+
+def _pad(out: BinaryIO) -> None:
+    out.write(bytes(-out.tell() % ALIGNMENT))
+
+
+def encode_floats(planned: Planned, rows: Floats) -> Bytes:
+    """Round rows to the planned float type."""
+    if planned.type is GGMLType.F32:
+        return rows.view(np.uint8)
+    if planned.type is GGMLType.F16:
+        with np.errstate(over="ignore"):
+            halves = rows.astype(np.float16)
+        if not np.isfinite(halves).all():
+            raise ValueError(f"tensor {planned.source.name!r} has values too large for F16")
+        return halves.view(np.uint8)
+    bits = rows.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16).view(np.uint8)
