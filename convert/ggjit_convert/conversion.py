@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-
-import gguf
-import numpy as np
 
 from ggjit.gguf import GGMLType
 
-from .architectures import architecture_of
-from .architectures.base import Architecture
+from .about import about
+from .architectures import Architecture, architecture_of
 from .arrays import Bytes, Floats
-from .errors import CheckpointError
 from .keys import Keys
 from .plan import Planned, mapped
 from .sources import open_checkpoint
@@ -23,63 +20,91 @@ from .writing import Progress, encode_floats, write
 GGML_QUANT_VERSION = 2
 
 
+def no_progress(what: str, n_done: int, n_all: int) -> None:
+    """Tell nobody."""
+
+
 def convert(
-    source: Path,
-    out: Path,
+    source: Path | str,
+    out: Path | str,
     type: str = "auto",
     *,
     force: bool = False,
     n_threads: int | None = None,
-    progress: Progress = lambda what, n_done, n_all: None,
-) -> list[str]:
-    """Convert a checkpoint to a GGUF file; return what is worth knowing about it, a line each.
+    progress: Progress = no_progress,
+) -> Path:
+    """Convert a checkpoint to a GGUF file; return the file.
 
     Raises: CheckpointError for a bad checkpoint; ValueError for a bad wish; OSError.
     """
-    if out.exists() and not force:
-        raise ValueError(f"{out} exists already; --force writes over it")
-    family = architecture_of(open_checkpoint(source))
-    wanted = known_type(type)
-    plan = planned(family, wanted)
-    keys = metadata(family, plan, wanted)
-    write(out, keys, plan, encode, n_threads or os.cpu_count() or 1, progress)
-    return family.notes()
+    conversion = Conversion.of(Path(source), type)
+    return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
 
 
-def planned(family: Architecture, wanted: str) -> list[Planned]:
-    """Return every tensor of the file to be."""
-    tensors = mapped(family)
-    types = chosen(wanted, tensors)
-    return [Planned(name, a, types[name]) for name, a in tensors.items()]
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A checkpoint that was found to be whole, and what will be made of it."""
 
+    family: Architecture
+    type: str
+    plan: list[Planned]
 
-def metadata(family: Architecture, plan: list[Planned], wanted: str) -> Keys:
-    """Return all keys: what the model is called, who made it, its numbers, its vocabulary."""
-    keys = Keys(family.arch)
-    keys.general |= _about(family, plan)
-    keys.general["general.quantization_version"] = GGML_QUANT_VERSION
-    keys.general["general.file_type"] = file_type(wanted, [planned.type for planned in plan])
-    family.write_keys(keys)
-    return keys
+    @classmethod
+    def of(cls, source: Path, type: str) -> Conversion:
+        """Open a checkpoint and plan. Raises: CheckpointError; ValueError; OSError."""
+        wanted = known_type(type)
+        family = architecture_of(open_checkpoint(source))
+        tensors = mapped(family)
+        types = chosen(wanted, tensors)
+        return cls(family, wanted, [Planned(n, a, types[n]) for n, a in tensors.items()])
 
+    @property
+    def file_type(self) -> int:
+        return file_type(self.type, [planned.type for planned in self.plan])
 
-def _about(family: Architecture, plan: list[Planned]) -> dict[str, object]:
-    """Return name, author, licence and the like, from config.json and the model card."""
-    writer = gguf.GGUFWriter(None, family.arch)
-    for one in plan:
-        writer.add_tensor_info(one.name, one.shape, np.dtype(np.float32), one.n_bytes)
-    total, shared, expert, n_expert = writer.get_total_parameter_count()
-    folder = family.checkpoint.folder
-    try:
-        about = gguf.Metadata.load(None, folder, None, total)
-    except Exception as error:  # of a model card in YAML that is not
-        raise CheckpointError(f"cannot be read: {error}", path=folder / "README.md") from None
-    about.name = about.name or folder.resolve().name
-    if about.size_label is None and total > 0:
-        about.size_label = gguf.size_label(total, shared, expert, n_expert)
-    writer.add_type(gguf.GGUFType.MODEL)
-    about.set_gguf_meta_model(writer)
-    return {k: v.value for k, v in writer.kv_data[0].items()}
+    def keys(self) -> Keys:
+        """Return all metadata: what the model is called, its numbers, its vocabulary."""
+        keys = Keys(self.family.arch)
+        keys.general |= about(self.family, self.plan)
+        keys.general["general.quantization_version"] = GGML_QUANT_VERSION
+        keys.general["general.file_type"] = self.file_type
+        self.family.write_keys(keys)
+        return keys
+
+    def place(self, out: Path | None) -> Path:
+        """Return the file to write: what was named, or a name of its own in a folder."""
+        if out is not None and not out.is_dir():
+            return out
+        name = self.family.checkpoint.folder.resolve().name
+        return (out or Path()) / f"{name}-{self.type}.gguf"
+
+    def write(
+        self, out: Path, force: bool, n_threads: int | None, progress: Progress = no_progress
+    ) -> Path:
+        """Write the file. Raises: ValueError if it is there already, or for a value; OSError."""
+        if out.exists() and not force:
+            raise ValueError(f"{out} exists already; --force writes over it")
+        write(out, self.keys(), self.plan, encode, n_threads or os.cpu_count() or 1, progress)
+        return out
+
+    def notes(self) -> list[str]:
+        """Return what other engines will not make of the file as it is meant, a line each."""
+        return self.family.notes()
+
+    def table(self) -> str:
+        """Return a line for each tensor: name, shape, source's type, type, bytes."""
+        rows = [
+            (p.name, "x".join(map(str, p.shape)), p.source.type.name, p.type.name, f"{p.n_bytes}")
+            for p in self.plan
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{name:{widths[0]}}  {shape:{widths[1]}}  {was:>{widths[2]}} -> {now:{widths[3]}}"
+            f"  {n_bytes:>{widths[4]}}"
+            for name, shape, was, now, n_bytes in rows
+        ]
+        total = sum(planned.n_bytes for planned in self.plan)
+        return "\n".join([*lines, f"{len(rows)} tensors, {total / 1e6:.1f} MB"])
 
 
 def encode(planned: Planned, rows: Floats) -> Bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated, NoReturn
 
 import typer
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 for command in (chat, run, bench, tune, perplexity, tokenize, inspect, pull):
     app.command()(spread(command))
+for found in entry_points(group="ggjit.commands"):  # those of other packages: converting
+    app.command(found.name)(found.load())
 
 
 def _print_version(wanted: bool) -> None:

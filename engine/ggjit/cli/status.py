@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..backends import Progress
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
-IN_BYTES = ("packing", "checking")  # what is counted in bytes
+IN_BYTES = ("packing", "checking", "writing")  # what is counted in bytes
 CLEAR = "\r\x1b[K"
 
 
@@ -31,8 +31,9 @@ def load_status() -> Iterator[Progress]:
     started = perf_counter()
 
     def progress(what: str, n_done: int, n_all: int) -> None:
-        if perf_counter() - started > PATIENCE_S:
-            show_status(f"{what} {_amount(what, n_done, n_all)}")
+        passed = perf_counter() - started
+        if passed > PATIENCE_S:
+            show_status(f"{what} {_amount(what, n_done, n_all)}{_left(passed, n_done, n_all)}")
 
     try:
         yield progress
@@ -44,3 +45,11 @@ def _amount(what: str, n_done: int, n_all: int) -> str:
     if what in IN_BYTES:
         return f"{n_done / 1e6:.1f}/{n_all / 1e6:.1f} MB"
     return f"{n_done}/{n_all}"
+
+
+def _left(passed: float, n_done: int, n_all: int) -> str:
+    """Say how long it will take if it goes on as so far, for what takes a while."""
+    seconds = passed * (n_all - n_done) / max(n_done, 1)
+    if not n_done or passed + seconds < 5:
+        return ""
+    return f", {seconds // 60:.0f}:{seconds % 60:02.0f} left"
