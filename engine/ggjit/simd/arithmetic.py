@@ -55,17 +55,32 @@ def to_f32(b: Builder, kinds: Any, value: Value) -> Value:
 
 @op(lambda value: like(value, i32x16))
 def to_i32(b: Builder, kinds: Any, value: Value) -> Value:
-    """Widen small integers to int32."""
-    signed = getattr(kinds[0], "vec", kinds[0]).element == "i8"
-    return each(b, kinds, [value], lambda v: (b.sext if signed else b.zext)(v, i32x16.ll))
+    """Widen small integers to int32; cut float32 off towards zero."""
+    element = getattr(kinds[0], "vec", kinds[0]).element
+    convert = {"i8": b.sext, "f32": b.fptosi}.get(element, b.zext)
+    return each(b, kinds, [value], lambda v: convert(v, i32x16.ll))
 
 
 @op(lambda kind, value: kind)
 def round_to(b: Builder, kinds: Any, _: Value, value: Value) -> Value:
-    """Round float32 to a narrower float, or to the nearest int32 (ties to even)."""
-    if kinds[0].element == "f16":
+    """Round float32 to a narrower float, to whole numbers or to int32; ties go to even."""
+    element = kinds[0].element
+    if element == "f16":
         return narrowed(b, value)
-    return b.fptosi(call(b, "llvm.rint.v16f32", f32x16.ll, [value]), kinds[0].ll)
+    if element == "bf16":
+        return b.trunc(_upper_half(b, b.bitcast(value, i32x16.ll)), kinds[0].ll)
+    whole = call(b, "llvm.rint.v16f32", f32x16.ll, [value])
+    return whole if element == "f32" else b.fptosi(whole, kinds[0].ll)
+
+
+def _upper_half(b: Builder, word: Value) -> Value:
+    """Return the upper 16 bits, rounded; of a NaN, a NaN."""
+    odd = b.and_(b.lshr(word, constant(i32x16, 16)), constant(i32x16, 1))
+    rounded = b.add(b.add(word, constant(i32x16, 0x7FFF)), odd)
+    size = b.and_(word, constant(i32x16, 0x7FFFFFFF))
+    is_nan = b.icmp_unsigned(">", size, constant(i32x16, 0x7F800000))
+    quiet = b.or_(word, constant(i32x16, 0x400000))
+    return b.lshr(b.select(is_nan, quiet, rounded), constant(i32x16, 16))
 
 
 @op(lambda a, b: tile(getattr(a, "vec", a), getattr(a, "n", 1) + getattr(b, "n", 1)))
@@ -117,15 +132,20 @@ def fma(b: Builder, kinds: Any, x: Value, y: Value, z: Value) -> Value:
 @op(lambda x, y: widest(x, y))
 def maximum(b: Builder, kinds: Any, x: Value, y: Value) -> Value:
     """Return the larger of each pair (of a NaN and a number: y)."""
-    larger = lambda p, q: b.select(b.fcmp_ordered(">", p, q), p, q)  # noqa: E731
+    larger = lambda p, q: b.select(_ordered(b, ">", p, q), p, q)  # noqa: E731
     return each(b, kinds, [x, y], larger)
 
 
 @op(lambda x, y: widest(x, y))
 def minimum(b: Builder, kinds: Any, x: Value, y: Value) -> Value:
     """Return the smaller of each pair (of a NaN and a number: y)."""
-    smaller = lambda p, q: b.select(b.fcmp_ordered("<", p, q), p, q)  # noqa: E731
+    smaller = lambda p, q: b.select(_ordered(b, "<", p, q), p, q)  # noqa: E731
     return each(b, kinds, [x, y], smaller)
+
+
+def _ordered(b: Builder, sign: str, p: Value, q: Value) -> Value:
+    """Compare floats or signed integers."""
+    return (b.fcmp_ordered if p.type == f32x16.ll else b.icmp_signed)(sign, p, q)
 
 
 @op(lambda x: x)
@@ -134,10 +154,16 @@ def absolute(b: Builder, kinds: Any, x: Value) -> Value:
     return each(b, kinds, [x], lambda v: call(b, "llvm.fabs.v16f32", f32x16.ll, [v]))
 
 
+@op(lambda x: x)
+def root(b: Builder, kinds: Any, x: Value) -> Value:
+    """Return the square root."""
+    return each(b, kinds, [x], lambda v: call(b, "llvm.sqrt.v16f32", f32x16.ll, [v]))
+
+
 @op(lambda x, bound, below, otherwise: widest(below, otherwise))
 def where_less(b: Builder, kinds: Any, x: Value, bound: Value, below: Value, other: Value) -> Value:
     """Choose `below` where x < bound, else (and for NaN) `otherwise`."""
-    choose = lambda v, u, p, q: b.select(b.fcmp_ordered("<", v, u), p, q)  # noqa: E731
+    choose = lambda v, u, p, q: b.select(_ordered(b, "<", v, u), p, q)  # noqa: E731
     return each(b, kinds, [x, bound, below, other], choose)
 
 

@@ -12,6 +12,7 @@ from .arithmetic import (
     maximum,
     minimum,
     mul,
+    root,
     round_to,
     second_half,
     shift_left,
@@ -43,8 +44,11 @@ from .memory import (
     store_f16,
     store_words,
 )
+from .operators import SIGNS
+from .transpose import transpose
 
 __all__ = [
+    "SIGNS",
     "absolute",
     "add",
     "bit_field",
@@ -67,6 +71,7 @@ __all__ = [
     "mul",
     "prefetch",
     "put_above",
+    "root",
     "round_to",
     "second_half",
     "shift_left",
@@ -84,6 +89,7 @@ __all__ = [
     "sum_all",
     "to_f32",
     "to_i32",
+    "transpose",
     "where_less",
     "zeros",
 ]

@@ -1,0 +1,48 @@
+"""Write encode_golden.json: `python tests/convert/make_encode_golden.py .../libggml-base.so`.
+
+The bytes that ggml's C code (`ggml_quantize_chunk`) makes of `edge_rows`, without importance, where
+encoders here have to make the same. ggml 0.25.3 for x86-64, which does not fuse additions.
+"""
+
+import ctypes
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from encode_rows import stacked
+
+from ggjit.gguf import GGMLType
+
+FILE = Path(__file__).with_name("encode_golden.json")
+EXACT = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
+
+
+class Ggml:
+    """The C library."""
+
+    def __init__(self, path):
+        self.c = ctypes.CDLL(path)
+
+    def encode(self, type, rows, importance=None):
+        """Shapes: float32 [n_rows, n_columns] to uint8 [n_rows, row bytes]."""
+        n_rows, n = rows.shape
+        made = np.zeros((n_rows, n // type.n_columns * type.n_bytes), np.uint8)
+        arrays = [ctypes.c_void_p(a.ctypes.data) for a in (rows, made)]
+        sizes = [ctypes.c_int64(size) for size in (0, n_rows, n)]
+        weights = None if importance is None else ctypes.c_void_p(importance.ctypes.data)
+        self.c.ggml_quantize_chunk(int(type), *arrays, *sizes, weights)
+        return made
+
+
+def main(library):
+    ggml = Ggml(library)
+    golden = {}
+    for name in EXACT:
+        type = GGMLType[name]
+        golden[name] = [row.tobytes().hex() for row in ggml.encode(type, stacked(type.n_columns))]
+    FILE.write_text(json.dumps(golden, indent=0) + "\n", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
