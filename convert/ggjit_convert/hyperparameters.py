@@ -52,11 +52,12 @@ class Hyperparameters:
         return value
 
     def items(self, name: str, kind: type, default: Any = REQUIRED) -> list[Any]:
-        """Return a list of one type. Raises: CheckpointError naming it."""
+        """Return a list of one type; floats may be integers. Raises: CheckpointError naming it."""
         name, value = self._first((name,), default)
         if value is default:
             return value
-        if not isinstance(value, list) or not all(type(item) is kind for item in value):
+        allowed = (int, float) if kind is float else (kind,)
+        if not isinstance(value, list) or not all(type(item) in allowed for item in value):
             raise self.error(name, f"must be a list of type {kind.__name__}")
         return value
 

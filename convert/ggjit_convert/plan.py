@@ -63,19 +63,19 @@ def mapped(family: Architecture) -> Tensors:
         else:
             found[known] = a
     problems = _listed("have no place in this architecture", unknown)
-    problems += _listed("are missing", _missing(found, family.n_layers))
+    problems += _listed("are missing", _missing(found, family))
     if problems:
         raise CheckpointError("; ".join(problems), path=path)
     return found
 
 
-def _missing(found: Iterable[str], n_layers: int) -> list[str]:
+def _missing(found: Iterable[str], family: Architecture) -> list[str]:
     """Return what every model needs, and what some layers have and others of their kind lack.
 
     Two layers are of a kind if they attend alike: what tells them apart is what they have most of.
     """
-    names = set(found)
-    missing = [n for n in ("token_embd.weight", "output_norm.weight") if n not in names]
+    names, n_layers = set(found), family.n_layers
+    missing = [name for name in family.needed if name not in names]
     layers: dict[int, set[str]] = {i: set() for i in range(n_layers)}
     for name in names:
         if (at := re.match(r"blk\.(\d+)\.(.*)", name)) and int(at[1]) < n_layers:

@@ -39,4 +39,8 @@ def test_tensors(both):
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
         assert (ours[name].type, ours[name].shape) == (tensor.type, tensor.shape), name
-        np.testing.assert_array_equal(ours[name].data, tensor.data, name)
+        if name.endswith("ssm_a"):  # an exponential: the last bit is a matter of the library
+            values = (t.data.view(np.float32) for t in (ours[name], tensor))
+            np.testing.assert_allclose(*values, rtol=1.2e-7)
+        else:
+            np.testing.assert_array_equal(ours[name].data, tensor.data, name)

@@ -33,8 +33,4 @@ def known_classes() -> dict[str, type[Architecture]]:
     """Return the families by the classes that config.json names."""
     for module in pkgutil.iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
-    return {name: family for family in _below(Architecture) for name in family.classes}
-
-
-def _below(family: type[Architecture]) -> list[type[Architecture]]:
-    return [f for child in family.__subclasses__() for f in (child, *_below(child))]
+    return Architecture.known

@@ -10,11 +10,10 @@ import gguf
 import numpy as np
 
 from ..arrays import Array
-from ..errors import CheckpointError
-from ..hyperparameters import REQUIRED, Hyperparameters
+from ..hyperparameters import Hyperparameters
 from ..keys import Keys
 from ..sources import Checkpoint
-from ..transforms import floats, ordered
+from ..transforms import computed, floats, ordered
 
 Tensors = dict[str, Array]
 
@@ -48,15 +47,20 @@ YARN = {
 
 
 class Architecture:
-    """A family. `arch` is GGUF's name; `classes` are those that config.json names.
+    """A family: class Name(Architecture, arch=GGUF's name, classes=those that config.json names).
 
-    `defaults` are those values of transformers' configuration class that differ from none.
+    `defaults` are values of transformers' configuration class, for what config.json leaves out.
     Source of names, keys and transforms: llama.cpp's converter.
     """
 
+    known: ClassVar[dict[str, type[Architecture]]] = {}  # by the names of classes
     arch: ClassVar[str]
-    classes: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
+    needed: ClassVar[tuple[str, ...]] = ("token_embd.weight", "output_norm.weight")
+
+    def __init_subclass__(cls, arch: str, classes: list[str]) -> None:
+        cls.arch = arch
+        Architecture.known |= dict.fromkeys(classes, cls)
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
@@ -192,6 +196,6 @@ def names_of(arch: str, n_blocks: int) -> gguf.TensorNameMap:
     return gguf.get_tensor_name_map(by_name[arch], n_blocks)
 
 
-__all__ = [
-    "REQUIRED", "Architecture", "CheckpointError", "Tensors", "names_of", "permuted",
-]  # fmt: skip
+def decays(a: Array) -> Array:
+    """Return what A_log stands for, -exp of it."""
+    return computed(a, lambda x: -np.exp(x.astype(np.float64)))

@@ -13,9 +13,7 @@ from .base import Architecture, Tensors, permuted
 from .tensors import apply, divide, drop, rename, stack_experts
 
 
-class Deepseek(Architecture):
-    arch = "deepseek"
-    classes = ("DeepseekForCausalLM",)
+class Deepseek(Architecture, arch="deepseek", classes=["DeepseekForCausalLM"]):
     defaults: ClassVar[dict[str, Any]] = {"rms_norm_eps": 1e-6, "rope_theta": 10000.0}
 
     def write_keys(self, k: Keys) -> None:
@@ -34,9 +32,9 @@ class Deepseek(Architecture):
         return apply(tensors, r"k_proj\.\w+$", partial(permuted, n_heads=self.n_kv_head))
 
 
-class Deepseek2(Architecture):
-    arch = "deepseek2"
-    classes = ("DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM")
+class Deepseek2(
+    Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"]
+):
     defaults: ClassVar[dict[str, Any]] = {"rms_norm_eps": 1e-6, "rope_theta": 10000.0}
 
     def write_keys(self, k: Keys) -> None:

@@ -10,9 +10,11 @@ from .base import Architecture, Tensors, permuted
 from .tensors import apply, rename, stack_experts
 
 
-class Llama(Architecture):
-    arch = "llama"
-    classes = ("LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "MixtralForCausalLM")
+class Llama(
+    Architecture,
+    arch="llama",
+    classes=["LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "MixtralForCausalLM"],
+):
     defaults: ClassVar[dict[str, Any]] = {
         "rms_norm_eps": 1e-6, "max_position_embeddings": 2048, "rope_theta": 10000.0,
     }  # fmt: skip

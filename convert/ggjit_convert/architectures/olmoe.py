@@ -7,10 +7,7 @@ from .base import Architecture, Tensors
 from .tensors import stack_experts
 
 
-class Olmoe(Architecture):
-    arch = "olmoe"
-    classes = ("OlmoeForCausalLM",)
-
+class Olmoe(Architecture, arch="olmoe", classes=["OlmoeForCausalLM"]):
     def write_keys(self, k: Keys) -> None:
         self.write_shared_keys(k)
         k["attention.layer_norm_rms_epsilon"] = self.h.number("rms_norm_eps", default=1e-5)

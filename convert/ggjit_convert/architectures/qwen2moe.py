@@ -10,10 +10,7 @@ from .qwen2 import Qwen2
 from .tensors import divide, rename, stack_experts
 
 
-class Qwen2Moe(Qwen2):
-    arch = "qwen2moe"
-    classes = ("Qwen2MoeForCausalLM",)
-
+class Qwen2Moe(Qwen2, arch="qwen2moe", classes=["Qwen2MoeForCausalLM"]):
     def write_keys(self, k: Keys) -> None:
         self.write_shared_keys(k)
         for key, name in (

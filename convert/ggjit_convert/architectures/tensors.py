@@ -26,9 +26,7 @@ def drop(tensors: Tensors, pattern: str) -> Tensors:
     return {name: a for name, a in tensors.items() if not re.search(pattern, name)}
 
 
-def divide(
-    tensors: Tensors, pattern: str, parts: Callable[[Array], dict[str, Array]]
-) -> Tensors:
+def divide(tensors: Tensors, pattern: str, parts: Callable[[Array], dict[str, Array]]) -> Tensors:
     """Replace each whose name has the pattern by parts; their names stand for the pattern."""
     out: Tensors = {}
     for name, a in tensors.items():
