@@ -1,4 +1,4 @@
-"""Rows to encode: ordinary ones and stumbling blocks, the same always (no generator)."""
+"""Rows to encode: ordinary ones and stumbling blocks, the same with every version of NumPy."""
 
 import numpy as np
 
@@ -33,3 +33,28 @@ def edge_rows(n):
 def stacked(n):
     """Shapes: float32 [n_edge_rows, n]."""
     return np.stack(list(edge_rows(n).values()))
+
+
+def uniform(shape, seed):
+    """Numbers of -1 to 1 from raw bits, which no version of NumPy changes."""
+    bits = np.random.PCG64(seed).random_raw(int(np.prod(shape))).reshape(shape)
+    return (bits >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1
+
+
+def matrix(n_rows, n):
+    """Return bell-shaped rows of many sizes with a few large columns. Shapes: [n_rows, n]."""
+    rows = sum(uniform((n_rows, n), seed) for seed in range(4)) * 0.02
+    sizes, columns = 4 ** uniform((n_rows, 1), 5), 1 + 3 * (uniform(n, 6) > 0.9)
+    return (rows * sizes * columns).astype(np.float32)
+
+
+def importance_of(n):
+    """Return how much columns count: few of them much. Shapes: float32 [n]."""
+    return (uniform(n, 7) ** 4 + 0.01).astype(np.float32)
+
+
+def relative_error(fmt, made, rows, importance=None):
+    """Return the squared error of bytes, weighted, as a part of the weighted squares of rows."""
+    w = 1 if importance is None else importance.astype(np.float64)
+    apart = fmt.decode_rows(made.reshape(-1), rows.shape[1]).astype(np.float64) - rows
+    return float((w * apart**2).sum() / (w * rows.astype(np.float64) ** 2).sum())

@@ -1,7 +1,8 @@
 """Write encode_golden.json: `python tests/convert/make_encode_golden.py .../libggml-base.so`.
 
-The bytes that ggml's C code (`ggml_quantize_chunk`) makes of `edge_rows`, without importance, where
-encoders here have to make the same. ggml 0.25.3 for x86-64, which does not fuse additions.
+What ggml's C code (`ggml_quantize_chunk`) makes: the bytes of `edge_rows`, without importance,
+where encoders here have to make the same; elsewhere the relative squared errors of `matrix`,
+without importance and with it. ggml 0.25.3 for x86-64, which does not fuse additions.
 """
 
 import ctypes
@@ -10,12 +11,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from encode_rows import stacked
+from encode_rows import importance_of, matrix, relative_error, stacked
 
+from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
 
 FILE = Path(__file__).with_name("encode_golden.json")
 EXACT = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
+SEARCHED = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 
 
 class Ggml:
@@ -41,6 +44,12 @@ def main(library):
     for name in EXACT:
         type = GGMLType[name]
         golden[name] = [row.tobytes().hex() for row in ggml.encode(type, stacked(type.n_columns))]
+    rows, importance = matrix(64, 512), importance_of(512)
+    for name in SEARCHED:
+        type, fmt = GGMLType[name], all_formats()[GGMLType[name]]
+        plain = relative_error(fmt, ggml.encode(type, rows), rows)
+        weighted = relative_error(fmt, ggml.encode(type, rows, importance), rows, importance)
+        golden[name] = [plain, weighted]
     FILE.write_text(json.dumps(golden, indent=0) + "\n", encoding="ascii")
 
 

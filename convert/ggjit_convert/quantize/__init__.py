@@ -12,8 +12,8 @@ from ggjit.formats import Format, all_formats
 from ggjit.gguf import GGMLType
 
 from ..arrays import Bytes, Floats
-from .encoder import Encoder
-from .floats import FLOATS, encode_floats, too_large
+from .encoder import Encoder, too_large
+from .floats import FLOATS, encode_floats
 
 __all__ = ["encodable", "encode"]
 
@@ -36,13 +36,12 @@ def encode(type: GGMLType, rows: Floats, importance: Floats | None, n_threads: i
     if n_columns % type.n_columns:
         blocks = f"blocks of {type.n_columns} columns"
         raise ValueError(f"{n_columns} columns cannot be {type.name}, which has {blocks}")
-    if importance is not None and importance.shape != (n_columns,):
-        raise ValueError(f"importance has shape {importance.shape}, not ({n_columns},)")
     if not n_rows or not n_columns:
         return np.empty((n_rows, n_columns // type.n_columns * type.n_bytes), np.uint8)
     if type in FLOATS:
         return encode_floats(type, rows, n_threads)
-    made = _encoder(type).encode(rows, importance, n_threads)
+    weights = None if importance is None else _weights(importance, n_columns)
+    made = _encoder(type).encode(rows, weights, n_threads)
     _expect_finite(all_formats()[type], made)
     return made
 
@@ -51,6 +50,16 @@ def encode(type: GGMLType, rows: Floats, importance: Floats | None, n_threads: i
 def _encoder(type: GGMLType) -> Encoder:
     found: Encoder = import_module(f"{__name__}.{type.name.lower()}").ENCODER
     return found
+
+
+def _weights(importance: Floats, n_columns: int) -> Floats | None:
+    """Return importance with a mean of 1, so that sums neither overflow nor vanish."""
+    if importance.shape != (n_columns,):
+        raise ValueError(f"importance has shape {importance.shape}, not ({n_columns},)")
+    for i in np.flatnonzero(~(importance >= 0) | np.isinf(importance))[:1]:
+        raise ValueError(f"importance of column {i} is {importance[i]}")
+    mean = importance.mean(dtype=np.float64)
+    return (importance / mean).astype(np.float32) if mean > 0 else None
 
 
 def _expect_finite(fmt: Format, rows: Bytes) -> None:

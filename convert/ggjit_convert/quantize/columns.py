@@ -7,9 +7,11 @@ from ggjit.simd.ops import (
     absolute,
     bit_field,
     bits,
+    fma,
     load,
     maximum,
     minimum,
+    put_above,
     round_to,
     splat,
     store_bytes,
@@ -18,7 +20,7 @@ from ggjit.simd.ops import (
     where_less,
     zeros,
 )
-from ggjit.simd.types import f16x16, f32x16, u16x16
+from ggjit.simd.types import f16x16, f32x16, i32x16, u16x16
 
 BELOW_HALF = float32(0.49999997)  # added to 0.5 it is 1 less half an ulp, which is rounded to 1
 
@@ -30,9 +32,33 @@ def column(x, j):  # type: ignore[no-untyped-def]
 
 
 @device
+def quant(x, j):  # type: ignore[no-untyped-def]
+    """Return the whole number that was written over column j."""
+    return load(i32x16, x + 64 * j)
+
+
+@device
 def put_byte(out, k, value):  # type: ignore[no-untyped-def]
     """Write the low bits of int32 as byte k of the block."""
     store_bytes(out + 16 * k, value)
+
+
+@device
+def put_fours(x, out, at, low):  # type: ignore[no-untyped-def]
+    """Write bits `low` and low + 1 of 256 quants as 64 bytes, each of four runs of 32 columns."""
+    for half in range(2):
+        for j in range(32):
+            four = zeros(i32x16)
+            for run in range(4):
+                two = bit_field(quant(x, 128 * half + 32 * run + j), low, 2)
+                four = put_above(four, two, 2 * run)
+            put_byte(out, at + 32 * half + j, four)
+
+
+@device
+def half(v):  # type: ignore[no-untyped-def]
+    """Round to what a float16 holds."""
+    return to_f32(round_to(f16x16, v))
 
 
 @device
@@ -75,3 +101,11 @@ def smallest_and_largest(x, n):  # type: ignore[no-untyped-def]
     for j in range(1, n):
         low, high = minimum(column(x, j), low), maximum(column(x, j), high)
     return low, high
+
+
+@device
+def mean_square(x, n):  # type: ignore[no-untyped-def]
+    total = zeros(f32x16)
+    for j in range(n):
+        total = fma(column(x, j), column(x, j), total)
+    return total / n

@@ -20,12 +20,23 @@ from ggjit.formats import N_ROWS
 from ggjit.gguf import GGMLType
 from ggjit.jit import Kernel, device, kernel
 from ggjit.kernels.threads import share
-from ggjit.simd.ops import load_each, store_each, transpose
+from ggjit.simd.ops import (
+    absolute,
+    load,
+    load_each,
+    max_all,
+    maximum,
+    store,
+    store_each,
+    transpose,
+    zeros,
+)
 from ggjit.simd.types import f32x16, tile, u8x16
 
 from ..arrays import Bytes, Floats
 
 VECTOR = 64  # bytes
+LIMIT = 1e9  # no scale of 16 bits reaches so far, and no sum of products overflows before
 _SQUARE, _BYTES = tile(f32x16, 16), tile(u8x16, 16)
 
 Function = Callable[[int, int, int, int], None]
@@ -55,14 +66,17 @@ class Encoder:
         made = np.empty((len(rows), n_blocks * self.type.n_bytes), np.uint8)
         used = self._plain if importance is None else self._weighted
         scratch = [aligned(self._scratch_bytes, np.uint8) for _ in range(n_threads)]
+        largest = np.zeros(n_threads, np.float32)
         operands = {
             "rows": address(rows), "made": address(made), "n_rows": len(rows), "n_blocks": n_blocks,
             "importance": 0 if importance is None else address(importance),
+            "largest": address(largest),
         }  # fmt: skip
         run_parallel([
             Call(used, i, n_threads, scratch=address(own), **operands)
             for i, own in enumerate(scratch)
         ])  # fmt: skip
+        expect_below(LIMIT, self.type, largest, rows)
         return made
 
     @property
@@ -96,6 +110,7 @@ def encode_kernel(type: GGMLType, function: Function, kind: str) -> Kernel:
         n_rows: int,
         n_blocks: int,
         scratch: int,
+        largest: int,
         thread: int,
         n_threads: int,
     ) -> None:
@@ -103,14 +118,29 @@ def encode_kernel(type: GGMLType, function: Function, kind: str) -> Kernel:
         more = blocks + 16 * n_bytes
         row, made_row = 4 * n_columns * n_blocks, n_bytes * n_blocks
         first, last = share((n_rows + 15) // 16 * n_blocks, thread, n_threads)
+        size = zeros(f32x16)
         for i in range(first, last):
             group, block = i // n_blocks, i % n_blocks
             r = min(16 * group, n_rows - 16)  # the last rows may be made twice, alike
             columns_of(rows + r * row + 4 * n_columns * block, row, n_columns, scratch)
+            for j in range(n_columns):
+                size = maximum(absolute(load(f32x16, scratch + 64 * j)), size)
             function(scratch, importance + 4 * n_columns * block, blocks, more)
             bytes_to(blocks, n_bytes, made + r * made_row + n_bytes * block, made_row)
+        store(largest + 4 * thread, max_all(size))
 
     return kernel(encode, f"encode_{type.name.lower()}{kind}_{fingerprint()}")
+
+
+def expect_below(limit: float, type: GGMLType, largest: Floats, rows: Floats) -> None:
+    """Raise ValueError for a row with a value of `limit` or more; `largest` tells if there is."""
+    if largest.max() >= limit:
+        raise too_large(type, int(np.argmax(np.abs(rows).max(axis=1) >= limit)))
+
+
+def too_large(type: GGMLType, row: int) -> ValueError:
+    """Return the error for a value that a type cannot hold."""
+    return ValueError(f"row {row} has a value too large for {type.name}")
 
 
 @cache

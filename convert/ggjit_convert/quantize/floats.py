@@ -13,7 +13,7 @@ from ggjit.simd.ops import absolute, load, max_all, maximum, round_to, store, ze
 from ggjit.simd.types import Vec, bf16x16, f16x16, f32x16
 
 from ..arrays import Bytes, Floats
-from .encoder import fingerprint
+from .encoder import expect_below, fingerprint
 
 # From half way between the largest number and the one that would be next, floats become infinite.
 LIMITS = {GGMLType.F16: 65520.0, GGMLType.BF16: (2 - 2**-8) * 2.0**127}
@@ -50,11 +50,5 @@ def encode_floats(type: GGMLType, rows: Floats, n_threads: int) -> Bytes:
         "largest": address(largest),
     }  # fmt: skip
     run_parallel([Call(NARROW[type], i, n_threads, **operands) for i in range(n_threads)])
-    if largest.max() >= LIMITS[type]:
-        raise too_large(type, int(np.argmax(np.abs(rows).max(axis=1) >= LIMITS[type])))
+    expect_below(LIMITS[type], type, largest, rows)
     return made[: values.size].view(np.uint8).reshape(len(rows), -1)
-
-
-def too_large(type: GGMLType, row: int) -> ValueError:
-    """Return the error for a value that a type cannot hold."""
-    return ValueError(f"row {row} has a value too large for {type.name}")

@@ -11,7 +11,20 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from .emit import Builder, Value, call, constant, each, like, op, registers, splatted, tiled, widest
+from .emit import (
+    Builder,
+    Value,
+    call,
+    constant,
+    each,
+    filled,
+    like,
+    op,
+    registers,
+    splatted,
+    tiled,
+    widest,
+)
 from .halves import narrowed, widened
 from .types import I32, f32x16, i32x16, tile
 
@@ -24,11 +37,8 @@ def zeros(b: Builder, kinds: Any, _: Value) -> Value:
 
 @op(lambda kind, scalar: kind)
 def splat(b: Builder, kinds: Any, _: Value, scalar: Value) -> Value:
-    """Fill a vector with one scalar, made as narrow as the elements."""
-    to = kinds[0].ll.element
-    if scalar.type != to:
-        scalar = (b.trunc if isinstance(to, ir.IntType) else b.fptrunc)(scalar, to)
-    return splatted(b, kinds[0], scalar)
+    """Fill a vector with one number, made what its elements are."""
+    return filled(b, kinds[0], scalar)
 
 
 @op(lambda kind, value: like(value, kind))

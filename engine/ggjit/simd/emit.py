@@ -62,6 +62,16 @@ def splatted(b: Builder, vec: Vec, scalar: Value) -> Value:
     return b.shuffle_vector(one, empty, ir.Constant(ir.VectorType(I32, vec.n), [0] * vec.n))
 
 
+def filled(b: Builder, vec: Vec, scalar: Value) -> Value:
+    """Fill a vector with a number, made what its elements are."""
+    to, whole = vec.ll.element, isinstance(scalar.type, ir.IntType)
+    if whole and not isinstance(to, ir.IntType):
+        scalar = b.sitofp(scalar, to)
+    elif scalar.type != to:
+        scalar = (b.trunc if whole else b.fptrunc)(scalar, to)
+    return splatted(b, vec, scalar)
+
+
 def pointer(b: Builder, address: Value, to: Any) -> Value:
     return b.inttoptr(address, to.as_pointer())
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-from .emit import Builder, Value, each, splatted, widest
+from .emit import Builder, Value, each, filled, widest
 from .types import Tile, Vec, f32x16
 
 SIGNS = {
@@ -38,16 +37,6 @@ def _meets(a: Any, b: Any) -> bool:
     )
 
 
-def _filled(b: Builder, vec: Vec, scalar: Value) -> Value:
-    """Fill a vector with a number, made what its elements are."""
-    to = vec.ll.element
-    if isinstance(scalar.type, ir.IntType) and vec == f32x16:
-        scalar = b.sitofp(scalar, to)
-    elif scalar.type != to:
-        scalar = (b.fptrunc if vec == f32x16 else b.trunc)(scalar, to)
-    return splatted(b, vec, scalar)
-
-
 def _define(sign: Any, floating: str, integer: str | None) -> None:
     @type_callable(sign)
     def typing(context: Any) -> Any:
@@ -61,12 +50,12 @@ def _define(sign: Any, floating: str, integer: str | None) -> None:
     def lower(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
         vec = _vec(signature.return_type)
         kinds = [k if isinstance(k, LANES) else vec for k in signature.args]
-        filled = [
-            v if isinstance(k, LANES) else _filled(builder, vec, v)
+        vectors = [
+            v if isinstance(k, LANES) else filled(builder, vec, v)
             for k, v in zip(signature.args, values, strict=True)
         ]
         name = floating if vec == f32x16 else integer
-        return each(builder, kinds, filled, getattr(builder, str(name)))
+        return each(builder, kinds, vectors, getattr(builder, str(name)))
 
     for first in LANES + SCALARS:
         for second in LANES + SCALARS if first in LANES else LANES:
