@@ -32,6 +32,9 @@ def random_graph(
     return graph
 
 
+UNITS = ["silu", "gelu", "sigmoid", "clamped"]
+
+
 class _Maker:
     def __init__(self, g: Graph, rng: np.random.Generator, kind: gguf.GGMLQuantizationType):
         self.g, self.rng, self.kind = g, rng, kind
@@ -105,7 +108,7 @@ class _Maker:
         head = Param("h", tensor(f"h{at}", 1 + 0.1 * self.rng.normal(size=HEAD_DIM)))
         choices = (
             lambda: g.gelu(x),
-            lambda: g.gelu_mul(x, self.any_buffer(x.width)),
+            lambda: g.gated(x, self.any_buffer(x.width), str(self.rng.choice(UNITS))),
             lambda: g.scale(x, 0.7),
             lambda: g.softcap(x, 3.0),
             lambda: g.temper(x, 0.3, 4),

@@ -8,8 +8,8 @@ from ggjit.graph import (
     Add,
     Attention,
     Embed,
+    Gated,
     Gelu,
-    GeluMul,
     Graph,
     Linear,
     RMSNorm,
@@ -17,7 +17,6 @@ from ggjit.graph import (
     RopeSpec,
     Scale,
     Select,
-    SiluMul,
     Softcap,
     Temper,
 )
@@ -43,7 +42,7 @@ def test_operations_are_kept_in_order(g, x):
     a = g.attention(q, k, v, layer=0, n_heads=4, n_kv_heads=2, scale=0.5)
     y = g.add(g.silu_mul(a, a), a)
     out = g.linear(g.select(y), param("output", (50, 20)))
-    kinds = [Embed, RMSNorm, Linear, Linear, Linear, Rope, Rope, Attention, SiluMul, Add, Select]
+    kinds = [Embed, RMSNorm, Linear, Linear, Linear, Rope, Rope, Attention, Gated, Add, Select]
     assert [type(op) for op in g.ops] == [*kinds, Linear]
     widths = [24, 24, 32, 16, 10, 32, 16, 20, 20, 20, 20, 50]
     assert [op.out.width for op in g.ops] == widths
@@ -68,8 +67,8 @@ def test_what_follows_a_selection_is_selected(g, x):
 def test_rows_are_scaled_capped_tempered_and_normalized_by_head(g, x):
     position = g.embed_positions(param("position_embd", (9, 24)))
     y = g.layer_norm(g.add(x, position), param("norm", (24,), bias=(24,)), 1e-5)
-    g.softcap(g.scale(g.temper(g.gelu_mul(g.gelu(y), y), 0.1, 8), 2.0), 30.0)
-    assert [type(op) for op in g.ops[-5:]] == [Gelu, GeluMul, Temper, Scale, Softcap]
+    g.softcap(g.scale(g.temper(g.gated(g.gelu(y), y, "gelu"), 0.1, 8), 2.0), 30.0)
+    assert [type(op) for op in g.ops[-5:]] == [Gelu, Gated, Temper, Scale, Softcap]
     assert [op.of for op in g.ops if isinstance(op, Embed)] == ["tokens", "positions"]
     assert g.ops[3].bias.name == "norm.bias"
     g.rms_norm(y, param("q_norm", (8,)), 1e-5, 3)

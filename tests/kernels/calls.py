@@ -16,6 +16,7 @@ from ggjit.formats import Format, IntLanes
 from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, quantize, rope, scale
 from ggjit.kernels import embed as embed_kernels
 from ggjit.kernels import gelu as gelu_kernels
+from ggjit.kernels.gates import gated
 from ggjit.kernels.tiles import META, SPARE, TileShape, tile_shape
 from ggjit.simd.dot import in_words
 
@@ -193,9 +194,10 @@ def temper(x: Any, positions: Any, by: float, span: int, n_threads: Threads = 1)
 
 
 def silu_mul(
-    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0, kernel: Any = activation.silu_mul
+    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0, kernel: Any = None
 ) -> tuple[Any, Quantized | None]:
-    """Run a gate, by default that with the sigmoid."""
+    """Run a gate, by default that of SwiGLU."""
+    kernel = kernel or gated("silu")
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
     out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, int_bits)
     run(

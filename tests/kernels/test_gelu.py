@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from calls import assert_same_integers, gelu, quantize_rows, silu_mul
 
-from ggjit.kernels.gelu import gelu_mul
+from ggjit.kernels.gates import gated
 
 SHAPES = [(1, 1), (1, 1536), (2, 31), (3, 33), (7, 100), (33, 64)]
 
@@ -16,7 +16,7 @@ def test_gelu(rng, shape, n_threads):
     x, up = (3 * rng.normal(size=(2, *shape))).astype(np.float32)
     expected = naive.gelu(x)
     np.testing.assert_allclose(gelu(x, n_threads)[0], expected, rtol=1e-5, atol=3e-7)
-    got, _ = silu_mul(x, up, n_threads, kernel=gelu_mul)
+    got, _ = silu_mul(x, up, n_threads, kernel=gated("gelu"))
     np.testing.assert_allclose(got, expected * up, rtol=1e-5, atol=2e-6)
 
 
@@ -32,6 +32,6 @@ def test_both_leave_the_integers_of_their_results(rng, n_threads, bits):
     x, up = rng.normal(size=(2, 5, 96)).astype(np.float32)
     for got, integers in (
         gelu(x, n_threads, bits),
-        silu_mul(x, up, n_threads, bits, gelu_mul),
+        silu_mul(x, up, n_threads, bits, gated("gelu")),
     ):
         assert_same_integers(integers, quantize_rows(got, wide=bits == 16))

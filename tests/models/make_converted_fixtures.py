@@ -46,7 +46,7 @@ def main() -> None:
 
 def make(name: str, seed: int, settings: dict[str, Any]) -> None:
     n_tokens, kind = settings.pop("n_tokens", N_TOKENS), settings.pop("model_type")
-    make_model = deepseek if kind == "deepseek" else causal_lm
+    make_model = {"deepseek": deepseek, "minicpm": minicpm}.get(kind, causal_lm)
     model = make_model(kind, COMMON | settings).eval()
     randomize(model, torch.Generator().manual_seed(seed))
     refine(model, torch.Generator().manual_seed(seed))
@@ -63,6 +63,8 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
         model.save_pretrained(folder)
         if kind == "deepseek":
             as_deepseek(Path(folder), settings)
+        elif kind == "minicpm":
+            change_config(Path(folder), settings | {"architectures": ["MiniCPMForCausalLM"]})
         keep(Path(folder), CHECKPOINTS / name)
         convert(CHECKPOINTS / name, path)
     print(name, f"{logits.std():.3f}", path.stat().st_size)
@@ -76,6 +78,10 @@ def keep(folder: Path, to: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     tensors = {name: t.half() if t.ndim > 1 else t for name, t in tensors.items()}
     save_file(tensors, to / "model.safetensors", {"format": "pt"})
+    if config["model_type"] == "gemma3_text":  # llama.cpp's converter counts its tokens
+        vocab = {f"t{i}": i for i in range(config["vocab_size"])}
+        model = {"model": {"vocab": vocab}, "added_tokens": []}
+        (to / "tokenizer.json").write_text(json.dumps(model))
 
 
 def causal_lm(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
@@ -96,11 +102,27 @@ def deepseek(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
     return model.float()
 
 
+def minicpm(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
+    """Granite with the multipliers of MiniCPM, which transformers does not have."""
+    multipliers = {
+        "embedding_multiplier": settings["scale_emb"],
+        "residual_multiplier": settings["scale_depth"] / settings["num_hidden_layers"] ** 0.5,
+        "logits_scaling": settings["hidden_size"] / settings["dim_model_base"],
+        "attention_multiplier": (settings["hidden_size"] // settings["num_attention_heads"])
+        ** -0.5,
+    }
+    return causal_lm("granite", settings | multipliers)
+
+
+def change_config(folder: Path, changes: dict[str, Any]) -> None:
+    """Change values of config.json."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
 def as_deepseek(folder: Path, settings: dict[str, Any]) -> None:
     """Give a checkpoint the names of DeepseekForCausalLM, which transformers does not have."""
-    config = json.loads((folder / "config.json").read_text())
-    config |= COMMON | settings | {"architectures": ["DeepseekForCausalLM"]}
-    (folder / "config.json").write_text(json.dumps(config))
+    change_config(folder, COMMON | settings | {"architectures": ["DeepseekForCausalLM"]})
     tensors = {}
     for name, values in load_file(folder / "model.safetensors").items():
         module, _, last = name.rpartition(".")
@@ -130,6 +152,10 @@ def refine(model: PreTrainedModel, generator: torch.Generator) -> None:
             values.copy_(0.3 * torch.randn(values.shape, generator=generator))
 
 
+def below(kind: type) -> list[type]:
+    return [k for child in kind.__subclasses__() for k in (child, *below(child))]
+
+
 def convert(folder: Path, path: Path) -> None:
     """Write what llama.cpp's converter makes of a checkpoint."""
     import conversion
@@ -137,7 +163,9 @@ def convert(folder: Path, path: Path) -> None:
 
     hparams = conversion.ModelBase.load_hparams(folder, False)
     kind = conversion.get_model_class(hparams["architectures"][0])
-    kind.set_vocab = lambda self: None
+    for model in (conversion.TextModel, *below(conversion.TextModel)):
+        model.set_vocab = lambda self: None
+    kind.no_mtp = hparams["architectures"][0].startswith("Qwen3")  # none is in these
     kind(folder, gguf.LlamaFileType.MOSTLY_F16, path, use_temp_file=False).write()
 
 

@@ -70,11 +70,11 @@ def test_there_are_two_models_of_every_architecture():
 
 def test_the_reference_computes_what_transformers_does(model):
     got = in_pieces(model.reference(), model.ids, len(model.ids))
-    assert relative_error(got, model.logits) < 2e-5
+    assert relative_error(got, model.logits) < 5e-5
 
 
 def test_the_reference_in_pieces(model):
-    assert relative_error(in_pieces(model.reference(), model.ids, 7), model.logits) < 2e-5
+    assert relative_error(in_pieces(model.reference(), model.ids, 7), model.logits) < 5e-5
 
 
 def test_the_cpu_computes_what_the_reference_does(model):
@@ -86,7 +86,7 @@ def test_the_cpu_computes_what_the_reference_does(model):
     expected = reference.run(state, model.ids, "all")
     got = in_pieces(model.cpu(2), model.ids, len(model.ids))
     assert relative_error(got, expected) < 1e-3
-    assert relative_error(got, model.logits) < 0.02
+    assert relative_error(got, model.logits) < 0.05
 
 
 @pytest.mark.parametrize(("n_threads", "sizes"), [(1, (1, 7, 999)), (2, (7, 999)), (3, (999,))])

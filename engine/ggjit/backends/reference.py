@@ -21,8 +21,8 @@ from ..graph import (
     Combine,
     Embed,
     ExpertLinear,
+    Gated,
     Gelu,
-    GeluMul,
     Graph,
     HeadLinear,
     Join,
@@ -35,7 +35,6 @@ from ..graph import (
     Scale,
     Select,
     SigmoidGate,
-    SiluMul,
     Softcap,
     Temper,
 )
@@ -187,13 +186,8 @@ class Step:
         sink = np.full((len(scores), 1), self.executor.weight(op.sinks)[head], np.float32)
         return softmax(np.concatenate([scores, sink], axis=1))[:, :-1]
 
-    def silumul(self, op: SiluMul) -> Float32:
-        gate = self.of(op.gate).astype(np.float64)
-        sigmoid = 1 / (1 + np.exp(-np.clip(gate, -700, 700)))
-        return (gate * sigmoid).astype(np.float32) * self.of(op.up)
-
-    def gelumul(self, op: GeluMul) -> Float32:
-        return gelu(self.of(op.gate)) * self.of(op.up)
+    def gated(self, op: Gated) -> Float32:
+        return UNITS[op.unit](self.of(op.gate), self.of(op.up))
 
     def gelu(self, op: Gelu) -> Float32:
         return gelu(self.of(op.x))
@@ -259,6 +253,25 @@ def gelu(x: Float32) -> Float32:
     wide = x.astype(np.float64)
     bend = np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3))
     return (wide / 2 * (1 + bend)).astype(np.float32)
+
+
+def sigmoid(x: Float32) -> npt.NDArray[np.float64]:
+    """1 / (1 + exp(-x)), as float64."""
+    return 1 / (1 + np.exp(-np.clip(x.astype(np.float64), -700, 700)))
+
+
+def clamped(gate: Float32, up: Float32) -> Float32:
+    """The unit of gpt-oss."""
+    gate, up = np.minimum(gate, 7), np.clip(up, -7, 7)
+    return (gate * sigmoid(1.702 * gate) * (up + 1)).astype(np.float32)
+
+
+UNITS: dict[str, Callable[[Float32, Float32], Float32]] = {
+    "silu": lambda gate, up: (gate * sigmoid(gate)).astype(np.float32) * up,
+    "gelu": lambda gate, up: gelu(gate) * up,
+    "sigmoid": lambda gate, up: sigmoid(gate).astype(np.float32) * up,
+    "clamped": clamped,
+}
 
 
 def softmax(x: Float32) -> Float32:

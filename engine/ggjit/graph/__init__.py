@@ -9,8 +9,8 @@ from .ops import (
     Combine,
     Embed,
     ExpertLinear,
+    Gated,
     Gelu,
-    GeluMul,
     HeadLinear,
     Join,
     LayerNorm,
@@ -24,9 +24,9 @@ from .ops import (
     Scale,
     Select,
     SigmoidGate,
-    SiluMul,
     Softcap,
     Temper,
+    Unit,
 )
 from .weights import Param, Weights
 
@@ -38,8 +38,8 @@ __all__ = [
     "Combine",
     "Embed",
     "ExpertLinear",
+    "Gated",
     "Gelu",
-    "GeluMul",
     "Graph",
     "HeadLinear",
     "Join",
@@ -55,8 +55,8 @@ __all__ = [
     "Scale",
     "Select",
     "SigmoidGate",
-    "SiluMul",
     "Softcap",
     "Temper",
+    "Unit",
     "Weights",
 ]

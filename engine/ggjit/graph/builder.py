@@ -14,8 +14,8 @@ from .ops import (
     Combine,
     Embed,
     ExpertLinear,
+    Gated,
     Gelu,
-    GeluMul,
     HeadLinear,
     Join,
     LayerNorm,
@@ -29,9 +29,9 @@ from .ops import (
     Scale,
     Select,
     SigmoidGate,
-    SiluMul,
     Softcap,
     Temper,
+    Unit,
 )
 from .weights import Param
 
@@ -122,13 +122,12 @@ class Graph:
 
     def silu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
         """Gate `up`: the middle of SwiGLU."""
-        assert _alike(gate, up)
-        return self._add(SiluMul(self._like(f"{up.name}_gated", up), gate, up))
+        return self.gated(gate, up, "silu")
 
-    def gelu_mul(self, gate: Buffer, up: Buffer) -> Buffer:
-        """Gate `up`: the middle of GEGLU."""
+    def gated(self, gate: Buffer, up: Buffer, unit: Unit) -> Buffer:
+        """Gate `up` by a unit of `gate`: see `Gated`."""
         assert _alike(gate, up)
-        return self._add(GeluMul(self._like(f"{up.name}_gated", up), gate, up))
+        return self._add(Gated(self._like(f"{up.name}_gated", up), gate, up, unit))
 
     def gelu(self, x: Buffer) -> Buffer:
         """Take the Gaussian error linear unit, by its formula with tanh."""

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from ..gguf import Tensor
 
+Unit = Literal["silu", "gelu", "sigmoid", "clamped"]
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -135,19 +137,16 @@ class Attention(Op):
 
 
 @dataclass(frozen=True)
-class SiluMul(Op):
-    """out = gate * sigmoid(gate) * up."""
+class Gated(Op):
+    """out = unit(gate) * up.
+
+    silu: gate * sigmoid(gate); gelu: see `Gelu`; sigmoid. clamped, of gpt-oss: gate is at most 7,
+    up between -7 and 7, and out = gate * sigmoid(1.702 * gate) * (up + 1).
+    """
 
     gate: Buffer
     up: Buffer
-
-
-@dataclass(frozen=True)
-class GeluMul(Op):
-    """out = gelu(gate) * up."""
-
-    gate: Buffer
-    up: Buffer
+    unit: Unit
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,21 @@ class Param:
         name, shape = f"{t.name}[{start}:]", (n_heads, n, n_columns)
         return Param(name, replace(t, name=name, shape=shape, data=rows.reshape(-1)))
 
+    def rows(self, start: int, n: int) -> Param:
+        """Take some rows of a matrix, and of its bias, as a matrix of its own."""
+        t, (n_rows, n_columns) = self.tensor, self.matrix().shape
+        data = t.data.reshape(n_rows, -1)[start : start + n].reshape(-1)
+        name = f"{t.name}[{start}:{start + n}]"
+        part = replace(t, name=name, shape=(n, n_columns), data=data)
+        return Param(f"{self.name}[{start}]", part, self.bias and self.bias.elements(start, n))
+
+    def elements(self, start: int, n: int) -> Param:
+        """Take some elements of a vector."""
+        t = self.tensor
+        data = t.data.reshape(t.n_elements, -1)[start : start + n].reshape(-1)
+        name = f"{t.name}[{start}:{start + n}]"
+        return Param(f"{self.name}[{start}]", replace(t, name=name, shape=(n,), data=data))
+
     def as_row(self) -> Param:
         """Return a vector as a matrix of one row."""
         shape = (1, self.tensor.n_elements)
@@ -106,6 +121,11 @@ class Weights:
             n = len(self._left)
             text = f"{n} tensors have no place in this architecture: {names}"
             raise ValueError(f"{self._path}: {text}")
+
+    def leave_block(self, i: int) -> None:
+        """Take all tensors of a layer as known, though nothing asks for them."""
+        for name in [n for n in self._left if n.startswith(f"{self._prefix}blk.{i}.")]:
+            del self._left[name]
 
     def has(self, name: str) -> bool:
         """Tell whether the file has NAME.weight."""

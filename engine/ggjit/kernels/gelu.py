@@ -1,4 +1,4 @@
-"""The Gaussian error linear unit by its formula with tanh, alone or as a gate (arXiv:1606.08415).
+"""The Gaussian error linear unit by its formula with tanh (arXiv:1606.08415).
 
 x / 2 * (1 + tanh(y)) is x / (1 + exp(-2 y)), where y = sqrt(2 / pi) * (x + 0.044715 * x**3).
 """
@@ -43,22 +43,3 @@ def gelu(
             cells = q + parts * (t * n_columns + 32 * first)
             columns = out + t * stride + begin
             quantize_columns(columns, cells, parts, at, 32 * (last - first), n_tokens)
-
-
-@kernel
-def gelu_mul(
-    gate: int, up: int, out: int, gate_stride: int, up_stride: int, stride: int, n_columns: int,
-    q: int, parts: int, meta: int, count: int, thread: int, n_threads: int,
-) -> None:
-    """out = gelu(gate) * up, quantized too unless q = 0; threads take 32 columns."""
-    first, last = share((n_columns + 31) // 32, thread, n_threads)
-    begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
-    n_tokens = load(int64, count)
-    for t in range(n_tokens):
-        a, b, to = gate + t * gate_stride, up + t * up_stride, out + t * stride
-        for i in range(begin, end, 64):
-            store(to + i, mul(gelu_of(load(f32x16, a + i)), load(f32x16, b + i)))
-        if q != 0:
-            at = meta + META * n_tokens * first + 4 * t
-            cells = q + parts * (t * n_columns + 32 * first)
-            quantize_columns(to + begin, cells, parts, at, 32 * (last - first), n_tokens)

@@ -5,20 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..gguf import GGUFFile
-from ..graph import RopeSpec
 
 REQUIRED = object()
+
+# Keys of an architecture that say nothing about its mathematics, or what tensors say as well.
+HARMLESS = {
+    "context_length", "vocab_size", "rope.scaling.finetuned", "tensor_data_layout",
+    "rope.scaling.original_context_length", "interleave_moe_layer_step",
+}  # fmt: skip
 
 
 class Config:
     """A file's hyperparameters, by GGUF's key names without the architecture's prefix."""
 
-    def __init__(self, file: GGUFFile) -> None:
+    def __init__(self, file: GGUFFile, n_context: int | None = None) -> None:
         self.file = file
         self.arch = file.get("general.architecture", str)
+        self._n_context = n_context
+        self._read: set[str] = set()
+
+    @property
+    def n_context(self) -> int:
+        """Tokens of the context in use; that of training if it is not known."""
+        return self._n_context or self.n_context_trained
 
     def integer(
         self, name: str, default: object = REQUIRED, *, low: int = 1, high: int = 1 << 24
@@ -29,18 +40,28 @@ class Config:
             raise self.wrong(name, value, f"between {low} and {high}")
         return value
 
-    def number(self, name: str, default: object = REQUIRED, *, high: float = 1e12) -> float:
-        """Return a number above 0. Raises: ValueError naming the key if missing or out of range."""
+    def number(
+        self, name: str, default: object = REQUIRED, *, low: float | None = None, high: float = 1e12
+    ) -> float:
+        """Return a number above 0, or of at least `low`.
+
+        Raises: ValueError naming the key if it is missing or out of range.
+        """
         value = float(self._get(name, float, default))
-        if not 0 < value <= high:
-            raise self.wrong(name, value, "a positive number")
+        if not (value > 0 if low is None else low <= value) or not value <= high:
+            raise self.wrong(name, value, "a positive number" if low is None else f"{low} or more")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a truth value."""
         return bool(self._get(name, bool, default))
 
+    def text(self, name: str, default: object = REQUIRED) -> str:
+        """Return a text. Raises: ValueError naming the key if it is missing."""
+        return str(self._get(name, str, default))
+
     def _get(self, name: str, kind: type, default: object) -> Any:
+        self._read.add(name)
         key = f"{self.arch}.{name}"
         if default is REQUIRED:
             return self.file.get(key, kind)
@@ -50,17 +71,44 @@ class Config:
         """Return the error for a key's value."""
         return ValueError(f"{self.file.path}: {self.arch}.{name} is {value!r}, expected {wanted}")
 
-    def refuse(self, *names: str) -> None:
-        """Raise ValueError if the file has a key that would change the mathematics."""
-        for key in (f"{self.arch}.{name}" for name in names):
-            if np.any(value := self.file.metadata.get(key, 0)):
-                raise ValueError(f"{self.file.path}: {key} = {value!r} is not supported yet")
+    def leave(self, *names: str) -> None:
+        """Take keys as known, though nothing asks for them."""
+        self._read.update(names)
+
+    def expect_all_read(self) -> None:
+        """Raise ValueError if there is a key nobody asked for: it may change the mathematics."""
+        for key, value in self.file.metadata.items():
+            name = key.removeprefix(f"{self.arch}.")
+            if name != key and name not in self._read | HARMLESS and np.any(value):
+                raise ValueError(f"{self.file.path}: {key} = {value!r} is not understood here")
 
     # -- what most architectures share --------------------------------------------------------
 
     @property
     def n_layer(self) -> int:
+        """Layers, without those that predict further tokens, which come last in a file."""
+        n = self.n_block
+        return n - self.integer("nextn_predict_layers", 0, low=0, high=n - 1)
+
+    @property
+    def n_block(self) -> int:
+        """Layers in the file."""
         return self.integer("block_count", high=1024)
+
+    def windows(self, period: int, default: int = 0) -> list[int | None]:
+        """Return each layer's window, None where it sees everything: as every `period`th does.
+
+        A file may have another period, or say it of each layer.
+        """
+        size = self.integer("attention.sliding_window", default, low=0) or None
+        name = "attention.sliding_window_pattern"
+        self._read.add(name)
+        said = self.file.metadata.get(f"{self.arch}.{name}", period)
+        if isinstance(said, np.ndarray) and said.shape[0] >= self.n_layer:
+            return [size if has else None for has in said[: self.n_layer].tolist()]
+        if not isinstance(said, int) or said < 0:
+            raise self.wrong(name, said, f"a number, or as many truth values as {self.n_layer}")
+        return [size if said == 0 or (i + 1) % said else None for i in range(self.n_layer)]
 
     @property
     def n_embd(self) -> int:
@@ -114,33 +162,13 @@ class Config:
         return self.integer("attention.value_length", self.head_dim, high=1 << 16)
 
     @property
+    def n_rot(self) -> int:
+        """Elements of a head that turn."""
+        n = self.integer("rope.dimension_count", self.head_dim, high=self.head_dim)
+        if n % 2:
+            raise self.wrong("rope.dimension_count", n, "an even number")
+        return n
+
+    @property
     def norm_eps(self) -> float:
         return self.number("attention.layer_norm_rms_epsilon", high=1)
-
-    def rope(
-        self, *, interleaved: bool, factors: npt.NDArray[np.float32] | None = None
-    ) -> RopeSpec:
-        """Return the rotary embedding: base, linear scaling, and `factors` that divide frequencies.
-
-        Raises: ValueError for a scaling type that is not known here.
-        """
-        n_rot = self.integer("rope.dimension_count", self.head_dim, high=self.head_dim)
-        if n_rot % 2:
-            raise self.wrong("rope.dimension_count", n_rot, "an even number")
-        base = self.number("rope.freq_base", 10000.0)
-        frequencies = base ** (-np.arange(0, n_rot, 2, dtype=np.float64) / n_rot)
-        frequencies /= self._linear_scaling()
-        if factors is not None:
-            if factors.shape != frequencies.shape or not np.all(factors > 0):
-                where = f"{self.file.path}: tensor 'rope_freqs.weight'"
-                raise ValueError(f"{where} needs {n_rot // 2} positive values")
-            frequencies /= factors.astype(np.float64)
-        return RopeSpec(frequencies, interleaved)
-
-    def _linear_scaling(self) -> float:
-        kind = self.file.get(f"{self.arch}.rope.scaling.type", str, "linear")
-        if kind not in ("none", "linear"):
-            raise self.wrong("rope.scaling.type", kind, "'none' or 'linear'")
-        old = self.file.get(f"{self.arch}.rope.scale_linear", float, 1.0)
-        factor = self.number("rope.scaling.factor", old or 1.0)
-        return 1.0 if kind == "none" else factor

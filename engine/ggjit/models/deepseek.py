@@ -8,16 +8,19 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph import Buffer, Graph, Weights
+from .attention import attention
 from .config import Config
-from .llama import attention, decoder, swiglu
+from .decoder import decoder
+from .feed_forward import swiglu
 from .mixture import experts, routing, shared_expert
 from .registry import register
+from .rope import rope
 
 
 @register("deepseek")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    rope = c.rope(interleaved=True)
-    return decoder(g, c, w, partial(attention, g, c, rope), partial(feed_forward, g, c))
+    attend = partial(attention, g, c, rope=rope(c, interleaved=True))
+    return decoder(g, c, w, attend, partial(feed_forward, g, c))
 
 
 def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:

@@ -9,23 +9,32 @@ llama.cpp: src/models/deepseek2.cpp.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ..graph import Buffer, Graph, RopeSpec, Weights
 from .config import Config
+from .decoder import decoder
 from .deepseek import feed_forward
-from .llama import decoder
 from .registry import register
+from .rope import mscale, rope
 
 
 @register("deepseek2")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    c.refuse("attention.temperature_scale", "nextn_predict_layers", "attention.sliding_window")
-    rope = c.rope(interleaved=True)
-    return decoder(g, c, w, partial(attention, g, c, rope), partial(feed_forward, g, c))
+    c.leave("attention.head_count_kv")  # as many as heads, or 1: files differ
+    spec, sharper = rope(c, interleaved=True), 1.0
+    # YaRN sharpens all scores, instead of the rotary part's; files have a tenth of the multiplier
+    if multiplier := 10 * c.number("rope.scaling.yarn_log_multiplier", 0.0, low=0.0):
+        spec = replace(spec, magnitude=1.0)
+        sharper = mscale(c.number("rope.scaling.factor", 1.0), multiplier) ** 2
+    attend = partial(attention, g, c, spec, sharper)
+    return decoder(g, c, w, attend, partial(feed_forward, g, c))
 
 
-def attention(g: Graph, c: Config, rope: RopeSpec, blk: Weights, h: Buffer, i: int) -> Buffer:
+def attention(
+    g: Graph, c: Config, rope: RopeSpec, sharper: float, blk: Weights, h: Buffer, i: int
+) -> Buffer:
     """Latent attention: one key for all heads, the latent vector with the rotary key behind it."""
     n, latent, n_rot = c.n_head, c.integer("attention.kv_lora_rank"), 2 * rope.n_pairs
     k_dim = c.integer("attention.key_length_mla", c.head_dim, low=n_rot + 1)
@@ -38,7 +47,7 @@ def attention(g: Graph, c: Config, rope: RopeSpec, blk: Weights, h: Buffer, i: i
     k_rot = g.rope(g.columns(kv, 1, latent, n_rot), n_rot, rope)
     a = g.latent_attention(
         g.join(absorbed(g, blk, q, n, k_dim - n_rot, v_dim, latent), q_rot, n), g.join(k, k_rot, 1),
-        layer=i, n_heads=n, v_dim=latent, scale=k_dim**-0.5,
+        layer=i, n_heads=n, v_dim=latent, scale=sharper * k_dim**-0.5,
     )  # fmt: skip
     blk.attn_output.expect_shape(c.n_embd, n * v_dim)
     return g.linear(values(g, blk, a, n, k_dim - n_rot, v_dim, latent), blk.attn_output)

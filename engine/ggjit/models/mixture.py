@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..graph import Buffer, Graph, Param, Routing, Weights
+from ..graph import Buffer, Graph, Param, Routing, Unit, Weights
 from .config import Config
 
 Score = Literal["softmax", "sigmoid", "chosen"]
@@ -16,7 +16,6 @@ def routing(c: Config, score: Score = "softmax", *, normalize: bool = False) -> 
 
     Where softmax scores are grouped, groups count as much as their best expert (DeepSeek-V2).
     """
-    c.refuse("swiglu_clamp_exp", "expert_group_scale", "experts_per_group")
     kind = c.integer("expert_gating_func", 0, low=0)
     if kind and kind not in GATING:
         raise c.wrong("expert_gating_func", kind, f"one of {sorted(GATING)}")
@@ -36,23 +35,27 @@ def routing(c: Config, score: Score = "softmax", *, normalize: bool = False) -> 
 
 def weights_scale(c: Config) -> float:
     """Return what the experts' weights are multiplied by; 0 in a file says nothing."""
-    named = c.file.get(f"{c.arch}.expert_weights_scale", float, 0.0)
-    return c.number("expert_weights_scale") if named else 1.0
+    return c.number("expert_weights_scale", 0.0, low=0.0) or 1.0
 
 
 def experts(
-    g: Graph, c: Config, blk: Weights, h: Buffer, routing: Routing, bias: Param | None = None
+    g: Graph, c: Config, blk: Weights, h: Buffer, routing: Routing, bias: Param | None = None,
+    *, unit: Unit = "silu", weigh_first: bool = False,
 ) -> Buffer:
-    """Return what each token's experts make of it, each a SwiGLU."""
+    """Return what each token's experts make of it, each gated by a unit.
+
+    `bias` helps to choose; with `weigh_first` weights multiply what experts get, not their results.
+    """
     n, n_ff = c.n_expert, c.n_ff_expert
     blk.ffn_gate_inp.expect_shape(n, c.n_embd)
     blk.ffn_gate_exps.expect_stack(n, n_ff, c.n_embd)
     blk.ffn_up_exps.expect_stack(n, n_ff, c.n_embd)
     blk.ffn_down_exps.expect_stack(n, c.n_embd, n_ff)
     routes = g.route(g.linear(h, blk.ffn_gate_inp), routing, bias)
-    gate = g.expert_linear(h, blk.ffn_gate_exps, routes)
-    up = g.expert_linear(h, blk.ffn_up_exps, routes)
-    return g.combine(g.expert_linear(g.silu_mul(gate, up), blk.ffn_down_exps, routes), routes)
+    gate = g.expert_linear(h, blk.ffn_gate_exps, routes, weigh=weigh_first)
+    up = g.expert_linear(h, blk.ffn_up_exps, routes, weigh=weigh_first)
+    down = g.expert_linear(g.gated(gate, up, unit), blk.ffn_down_exps, routes)
+    return g.combine(down, routes, weigh=not weigh_first)
 
 
 def shared_expert(g: Graph, c: Config, blk: Weights, h: Buffer, n_ff: int) -> Buffer:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph import Buffer, Graph, Weights
+from .attention import attention
 from .config import Config
-from .llama import attention, decoder, swiglu
+from .decoder import decoder
+from .feed_forward import swiglu
 from .registry import register
+from .rope import rope
 
 
 @register("qwen2")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    c.refuse("expert_count")
-    rope = c.rope(interleaved=False)
-    return decoder(g, c, w, partial(attention, g, c, rope), partial(swiglu, g, c))
+    attend = partial(attention, g, c, rope=rope(c, interleaved=False))
+    return decoder(g, c, w, attend, partial(swiglu, g, c))

@@ -8,21 +8,25 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph import Buffer, Graph, Weights
+from .attention import attention
 from .config import Config
-from .llama import attention, decoder
+from .decoder import decoder
 from .mixture import experts, routing, shared_expert
 from .registry import register
+from .rope import rope
 
 
 @register("qwen2moe")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    rope = c.rope(interleaved=False)
-    return decoder(g, c, w, partial(attention, g, c, rope), partial(feed_forward, g, c))
+    attend = partial(attention, g, c, rope=rope(c, interleaved=False))
+    return decoder(g, c, w, attend, partial(feed_forward, g, c))
 
 
-def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
+def feed_forward(
+    g: Graph, c: Config, blk: Weights, h: Buffer, i: int, *, normalize: bool = False
+) -> Buffer:
     """Routed experts, and one for every token."""
-    routed = experts(g, c, blk, h, routing(c))
+    routed = experts(g, c, blk, h, routing(c, normalize=normalize))
     shared = shared_expert(g, c, blk, h, c.integer("expert_shared_feed_forward_length", c.n_ff))
     gate = g.linear(h, blk.ffn_gate_inp_shexp.as_row())
     return g.add(routed, g.sigmoid_gate(gate, shared))

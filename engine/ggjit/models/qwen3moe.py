@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph import Buffer, Graph, Weights
+from .attention import attention
 from .config import Config
-from .llama import decoder, experts
-from .qwen3 import attention
+from .decoder import decoder
+from .mixture import experts, routing
 from .registry import register
+from .rope import rope
 
 
 @register("qwen3moe")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    rope = c.rope(interleaved=False)
-    return decoder(g, c, w, partial(attention, g, c, rope), partial(experts, g, c))
+    attend = partial(attention, g, c, rope=rope(c, interleaved=False), norm="head")
+    choice = routing(c, normalize=True)
+    return decoder(g, c, w, attend, lambda blk, h, i: experts(g, c, blk, h, choice))

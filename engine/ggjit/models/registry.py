@@ -20,12 +20,18 @@ class Architecture:
     name: str
     forward: Forward
 
-    def build(self, file: GGUFFile) -> Graph:
-        """Run the model's function once over a file's hyperparameters and tensors."""
+    def build(self, file: GGUFFile, n_context: int | None = None) -> Graph:
+        """Run the model's function once over a file's hyperparameters and tensors.
+
+        `n_context`: the context that will be used, where the mathematics depends on it (LongRoPE).
+        Raises: ValueError for tensors and keys that have no place in the architecture.
+        """
         graph, weights = Graph(), Weights(file.tensors, file.path)
-        output = self.forward(graph, Config(file), weights)
+        config = Config(file, n_context)
+        output = self.forward(graph, config, weights)
         assert output is graph.output, "the last operation makes the logits"
         weights.expect_all_used()
+        config.expect_all_read()
         return graph
 
 

@@ -9,8 +9,8 @@ from ...graph import (
     Add,
     Attention,
     Embed,
+    Gated,
     Gelu,
-    GeluMul,
     LayerNorm,
     Linear,
     Op,
@@ -19,7 +19,6 @@ from ...graph import (
     Scale,
     Select,
     SigmoidGate,
-    SiluMul,
     Softcap,
     Temper,
 )
@@ -27,6 +26,7 @@ from ...kernels import (
     activation,
     attention,
     embed,
+    gates,
     gelu,
     linear_float,
     linear_int8,
@@ -183,7 +183,7 @@ class Lowering(HeadLowering):
         if not fused:
             yield from self._quantize(op.out)
 
-    def silumul(self, op: SiluMul) -> Iterable[Step]:
+    def gated(self, op: Gated) -> Iterable[Step]:
         operands = {
             "n_columns": op.out.width,
             **self._rows("gate", op.gate, "gate_stride"),
@@ -191,17 +191,7 @@ class Lowering(HeadLowering):
             **self._rows("out", op.out),
             **self._integers(op.out),
         }
-        yield self._step(op, activation.silu_mul, operands, by=_columns(op))
-
-    def gelumul(self, op: GeluMul) -> Iterable[Step]:
-        operands = {
-            "n_columns": op.out.width,
-            **self._rows("gate", op.gate, "gate_stride"),
-            **self._rows("up", op.up, "up_stride"),
-            **self._rows("out", op.out),
-            **self._integers(op.out),
-        }
-        yield self._step(op, gelu.gelu_mul, operands, by=_columns(op))
+        yield self._step(op, gates.gated(op.unit), operands, by=_columns(op))
 
     def gelu(self, op: Gelu) -> Iterable[Step]:
         operands: Operands = {"x": self._at(op.x), "n_columns": op.out.width}

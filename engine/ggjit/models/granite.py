@@ -1,0 +1,48 @@
+"""Granite 3 and 4 (arXiv:2410.23723's multipliers): Llama whose parts are scaled by keys."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..graph import Buffer, Graph, RopeSpec, Weights
+from .attention import attention
+from .config import Config
+from .decoder import Part, decoder
+from .feed_forward import swiglu
+from .mixture import experts, routing, shared_expert
+from .registry import register
+from .rope import rope
+
+
+@register("granite")
+def forward(g: Graph, c: Config, w: Weights) -> Buffer:
+    return scaled(g, c, w, partial(attend, g, c, rope(c, interleaved=True)), partial(swiglu, g, c))
+
+
+@register("granitemoe")
+def with_experts(g: Graph, c: Config, w: Weights) -> Buffer:
+    spec = rope(c, interleaved=True)
+    return scaled(g, c, w, partial(attend, g, c, spec), partial(feed_forward, g, c))
+
+
+def attend(g: Graph, c: Config, spec: RopeSpec, blk: Weights, h: Buffer, i: int) -> Buffer:
+    """Attention with scores scaled by a key."""
+    scale = c.number("attention.scale", 0.0, low=0.0) or None
+    return attention(g, c, blk, h, i, spec, scale=scale)
+
+
+def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
+    """Experts whose weights are the softmax of those chosen, and one for all if there is one."""
+    routed = experts(g, c, blk, h, routing(c, normalize=True))
+    n_ff = c.integer("expert_shared_feed_forward_length", 0, low=0)
+    return g.add(routed, shared_expert(g, c, blk, h, n_ff)) if n_ff else routed
+
+
+def scaled(g: Graph, c: Config, w: Weights, attention: Part, feed_forward: Part) -> Buffer:
+    """A decoder scaled where keys say so; a scale of 0 says nothing."""
+    return decoder(
+        g, c, w, attention, feed_forward,
+        embedding_scale=c.number("embedding_scale", 0.0, low=0.0) or 1.0,
+        residual_scale=c.number("residual_scale", 0.0, low=0.0) or 1.0,
+        logit_scale=1.0 / (c.number("logit_scale", 0.0, low=0.0) or 1.0),
+    )  # fmt: skip
