@@ -46,12 +46,12 @@ def load(
     tokenizer = Tokenizer.from_gguf(file)
     if vocab_only:
         return Model(file, tokenizer)
-    graph = architecture_of(file).build(file)
+    n_context = context_length(file, context)
+    graph = architecture_of(file).build(file, n_context)
     if graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
         )
-    n_context = context_length(file, context)
     cache_types = cache_type_k, cache_type_v
     executor = _executor(
         graph, n_context, backend, threads, activations, progress, cache_types, sequences, pack
