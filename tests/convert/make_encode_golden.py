@@ -17,8 +17,9 @@ from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
 
 FILE = Path(__file__).with_name("encode_golden.json")
-EXACT = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
+EXACT = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4")
 SEARCHED = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
+WEIGHTED = (*SEARCHED, "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "IQ4_XS")
 
 
 class Ggml:
@@ -40,16 +41,17 @@ class Ggml:
 
 def main(library):
     ggml = Ggml(library)
-    golden = {}
-    for name in EXACT:
-        type = GGMLType[name]
-        golden[name] = [row.tobytes().hex() for row in ggml.encode(type, stacked(type.n_columns))]
-    rows, importance = matrix(64, 512), importance_of(512)
-    for name in SEARCHED:
-        type, fmt = GGMLType[name], all_formats()[GGMLType[name]]
-        plain = relative_error(fmt, ggml.encode(type, rows), rows)
-        weighted = relative_error(fmt, ggml.encode(type, rows, importance), rows, importance)
-        golden[name] = [plain, weighted]
+    golden = {"bytes": {}, "plain": {}, "weighted": {}}
+    for type in (GGMLType[name] for name in EXACT):
+        made = ggml.encode(type, stacked(type.n_columns))
+        golden["bytes"][type.name] = [row.tobytes().hex() for row in made]
+    rows = matrix(64, 512)
+    for kind, names, importance in (
+        ("plain", SEARCHED, None), ("weighted", WEIGHTED, importance_of(512)),
+    ):  # fmt: skip
+        for type in (GGMLType[name] for name in names):
+            made = ggml.encode(type, rows, importance)
+            golden[kind][type.name] = relative_error(all_formats()[type], made, rows, importance)
     FILE.write_text(json.dumps(golden, indent=0) + "\n", encoding="ascii")
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from encode_rows import edge_rows, importance_of, matrix, relative_error, stacked
-from make_encode_golden import FILE, SEARCHED
+from make_encode_golden import FILE, WEIGHTED
 
 from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
@@ -13,25 +13,27 @@ from ggjit_convert.quantize import encode
 
 SLACK = 1.005
 
-each_type = pytest.mark.parametrize("type", [GGMLType[n] for n in SEARCHED], ids=SEARCHED)
+GOLDEN = json.loads(FILE.read_text(encoding="ascii"))
+
+each_type = pytest.mark.parametrize("type", [GGMLType[n] for n in WEIGHTED], ids=WEIGHTED)
+each_kind = pytest.mark.parametrize(
+    ("kind", "type"), [(kind, GGMLType[n]) for kind in ("plain", "weighted") for n in GOLDEN[kind]]
+)
 
 
-@each_type
-@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_errors_are_no_larger_than_those_of_ggml(type, weighted):
-    golden = json.loads(FILE.read_text(encoding="ascii"))[type.name]
-    rows, importance = matrix(64, 512), importance_of(512) if weighted else None
+@each_kind
+def test_errors_are_no_larger_than_those_of_ggml(kind, type):
+    rows, importance = matrix(64, 512), importance_of(512) if kind == "weighted" else None
     made = encode(type, rows, importance, 2)
     error = relative_error(all_formats()[type], made, rows, importance)
-    assert error <= SLACK * golden[weighted]
-    assert error > 0.5 * golden[weighted]  # else the measure is wrong
+    assert error <= SLACK * GOLDEN[kind][type.name]
+    assert error > 0.5 * GOLDEN[kind][type.name]  # else the measure is wrong
 
 
-@each_type
-@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_edge_rows_keep_their_values(type, weighted):
+@each_kind
+def test_edge_rows_keep_their_values(kind, type):
     n, fmt = type.n_columns, all_formats()[type]
-    rows, importance = stacked(n), importance_of(n) if weighted else None
+    rows, importance = stacked(n), importance_of(n) if kind == "weighted" else None
     made = encode(type, rows, importance, 1)
     ordinary = relative_error(fmt, made[:1], rows[:1], importance)
     for what, row, of in zip(edge_rows(n), rows, made, strict=True):

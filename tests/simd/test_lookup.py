@@ -1,12 +1,12 @@
-"""Tables of 16 bytes."""
+"""Tables of 16 bytes, and steps of floats."""
 
 import numpy as np
 from compiled import compiled, results
 
 from ggjit.simd import lookup as module
-from ggjit.simd.lookup import LOOKUPS, lookup
+from ggjit.simd.lookup import LOOKUPS, lookup, staircase
 from ggjit.simd.ops import load, store
-from ggjit.simd.types import tile, u8x64
+from ggjit.simd.types import f32x16, tile, u8x64
 
 TABLE = (1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 255)
 BYTES = tile(u8x64, 3)
@@ -30,3 +30,25 @@ def test_every_code_in_every_place(rng):
 
 def test_the_target_has_a_way():
     assert module.best() in LOOKUPS
+
+
+BOUNDS = (-3.0, -0.25, 0.0, 2.5)
+number_of, value_of = (
+    staircase(BOUNDS, (0, 1, 2, 3, 4)),
+    staircase(BOUNDS, (9.0, 8.5, 1.0, -4.0, 0.1)),
+)
+
+
+@compiled
+def steps(x: int, out: int, thread: int, n_threads: int) -> None:
+    store(out, number_of(load(f32x16, x)))
+    store(out + 64, value_of(load(f32x16, x)))
+
+
+def test_every_step_and_what_is_on_a_bound(rng):
+    x = np.array([*BOUNDS, *np.nextafter(np.float32(BOUNDS), np.float32(-9)), *rng.normal(size=8)])
+    got = results(steps, (2, 16), np.int32, x=x.astype(np.float32))
+    number = np.searchsorted(BOUNDS, x.astype(np.float32), side="right")
+    np.testing.assert_array_equal(got[0], number)
+    wanted = np.array([9, 8.5, 1, -4, 0.1], np.float32)[number]
+    np.testing.assert_array_equal(got[1].view(np.float32), wanted)

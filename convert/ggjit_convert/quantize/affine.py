@@ -66,8 +66,7 @@ def search(most: int, width: int, first: float, step: float, n_steps: int) -> An
         a, b, c = zeros(f32x16), zeros(f32x16), zeros(f32x16)
         for j in range(width):
             v = column(y, j)
-            q = round_to(f32x16, (v - start) * levels)
-            q = minimum(maximum(q, zeros(f32x16)), splat(f32x16, most))
+            q = level(v, levels, zeros(f32x16) - start, most)
             wq = column(w, j) * q
             a, b, c = a + wq, fma(wq, q, b), fma(wq, v, c)
         return a, b, c
@@ -106,6 +105,20 @@ def largest_first(values, weights, n, most):  # type: ignore[no-untyped-def]
     return unit
 
 
+@device
+def level(v, levels, low, most):  # type: ignore[no-untyped-def]
+    q = round_to(f32x16, (v + low) * levels)
+    return minimum(maximum(q, zeros(f32x16)), splat(f32x16, most))
+
+
+@device
+def replace(x, n, scale, low, most):  # type: ignore[no-untyped-def]
+    """Write quants over n columns."""
+    levels = inverse(scale)
+    for j in range(n):
+        store(x + 64 * j, round_to(i32x16, level(column(x, j), levels, low, most)))
+
+
 def blocks(
     found: Any, weigh: Any, share_scales: Any, width: int, most: int, most_scale: int, d_at: int
 ) -> Any:
@@ -141,15 +154,8 @@ def blocks(
         put_half(out, d_at + 2, unit)
         for k in range(n):
             scale, low = d * column(scales, k), unit * column(minima, k)
-            for j in range(width):
-                q = level(column(x, width * k + j), inverse(scale), low)
-                store(x + 64 * (width * k + j), round_to(i32x16, q))
+            replace(x + 64 * width * k, width, scale, low, most)
         return scales
-
-    @device
-    def level(v, levels, low):  # type: ignore[no-untyped-def]
-        q = round_to(f32x16, (v + low) * levels)
-        return minimum(maximum(q, zeros(f32x16)), splat(f32x16, most))
 
     @device
     def refitted(x, importance, mean, w, scales, minima, d, unit):  # type: ignore[no-untyped-def]
@@ -162,7 +168,7 @@ def blocks(
             levels, low = inverse(d * s), unit * m
             for j in range(width):
                 v, wj = column(x, width * k + j), column(w, j)
-                a = s * level(v, levels, low)
+                a = s * level(v, levels, low, most)
                 aa, ab, bb = fma(wj * a, a, aa), fma(wj * a, m, ab), fma(wj * m, m, bb)
                 ax, bx = fma(wj * a, v, ax), fma(wj * m, v, bx)
         determinant = aa * bb - ab * ab

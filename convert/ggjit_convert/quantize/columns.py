@@ -44,6 +44,25 @@ def put_byte(out, k, value):  # type: ignore[no-untyped-def]
 
 
 @device
+def put_nibbles(x, out, at):  # type: ignore[no-untyped-def]
+    """Write the low four bits of 32 quants as 16 bytes: those of j and j + 16 in one."""
+    for j in range(16):
+        low, high = bit_field(quant(x, j), 0, 4), bit_field(quant(x, j + 16), 0, 4)
+        put_byte(out, at + j, put_above(low, high, 4))
+
+
+@device
+def put_fives(x, out, at):  # type: ignore[no-untyped-def]
+    """Write the fifth bits of 32 quants as a word of 4 bytes, then their nibbles."""
+    word = zeros(i32x16)
+    for j in range(32):
+        word = put_above(word, bit_field(quant(x, j), 4, 1), j)
+    for k in range(4):
+        put_byte(out, at + k, bit_field(word, 8 * k, 8))
+    put_nibbles(x, out, at + 4)
+
+
+@device
 def put_fours(x, out, at, low):  # type: ignore[no-untyped-def]
     """Write bits `low` and low + 1 of 256 quants as 64 bytes, each of four runs of 32 columns."""
     for half in range(2):

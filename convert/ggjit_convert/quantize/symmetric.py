@@ -67,6 +67,14 @@ def wholes(values, n, unit, most):  # type: ignore[no-untyped-def]
     return unit
 
 
+@device
+def replace(x, n, scale, most):  # type: ignore[no-untyped-def]
+    """Write quants, made 0 and more, over n columns."""
+    levels = inverse(scale)
+    for j in range(n):
+        store(x + 64 * j, round_to(i32x16, signed(column(x, j), levels, most) + most))
+
+
 def blocks(weigh: Any, share_scales: Any, most: int, most_scale: int, d_at: int) -> Any:
     """Return the device function that makes a block of 256 columns whole numbers of 0 and more.
 
@@ -89,14 +97,7 @@ def blocks(weigh: Any, share_scales: Any, most: int, most_scale: int, d_at: int)
             store(sums + 64 * k, total)
         d = put_half(out, d_at, share_scales(scales, sums, 16, most_scale))
         for k in range(16):
-            replace(x + 64 * 16 * k, d * column(scales, k))
+            replace(x + 64 * 16 * k, 16, d * column(scales, k), most)
         return scales
-
-    @device
-    def replace(x, scale):  # type: ignore[no-untyped-def]
-        """Write quants over 16 columns."""
-        levels = inverse(scale)
-        for j in range(16):
-            store(x + 64 * j, round_to(i32x16, signed(column(x, j), levels, most) + most))
 
     return block

@@ -13,7 +13,7 @@ from . import target
 from .emit import Builder, Value, constant, each, op
 from .host import ARM
 from .parts import by_parts
-from .types import I8, u8x64
+from .types import I8, f32x16, i32x16, u8x64
 
 
 def look_up_shuffling(name: str, n: int) -> Callable[..., Value]:
@@ -64,3 +64,23 @@ def lookup(table: tuple[int, ...], way: str | None = None) -> Any:
         return each(b, kinds, [codes], lambda v: emit(b, table, v))
 
     return look_up
+
+
+@cache
+def staircase(bounds: tuple[float, ...], values: tuple[float, ...]) -> Any:
+    """Return the operation that gives each float the value of its step: number i up to bound i.
+
+    What is on a bound is above it. Values are all int32 or all float32; there is one more.
+    """
+    assert len(values) == len(bounds) + 1
+    vec = i32x16 if isinstance(values[0], int) else f32x16
+
+    @op(lambda v: vec)
+    def step_of(b: Builder, kinds: Any, v: Value) -> Value:
+        found = constant(vec, values[0])
+        for bound, value in zip(bounds, values[1:], strict=True):
+            below = b.fcmp_ordered("<", v, constant(f32x16, bound))
+            found = b.select(below, found, constant(vec, value))
+        return found
+
+    return step_of
