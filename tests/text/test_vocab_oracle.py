@@ -23,7 +23,7 @@ VOCABS = [name for name in CHECKSUMS if name.endswith(".gguf")]
 # Written by hand from the models' own configurations, not from a run.
 ENDS = {
     "ggml-vocab-llama-bpe.gguf": {"<|end_of_text|>", "<|eot_id|>"},
-    "ggml-vocab-qwen2.gguf": {"<|endoftext|>", "<|im_end|>", "</s>"},
+    "ggml-vocab-qwen2.gguf": {"<|endoftext|>", "<|im_end|>"},
     "ggml-vocab-phi-3.gguf": {"<|endoftext|>", "<|end|>", "</s>"},
     "ggml-vocab-llama-spm.gguf": {"</s>"},
 }

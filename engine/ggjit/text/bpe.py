@@ -6,13 +6,13 @@ merged; tokens in the file are written that way too.
 
 from __future__ import annotations
 
-import unicodedata
-
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
+from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
 from ..gguf import GGUFFile, quoted
+from .own_rules import own_rules
 from .pretokenizers import PRE_TOKENIZERS, PreTokenizer
 from .vocab import KEY, Vocab
 
@@ -34,17 +34,17 @@ class BytePairEncoding:
     """Plain text to ids and a token's text to bytes."""
 
     def __init__(self, file: GGUFFile, vocab: Vocab) -> None:
-        self._pre = pre_tokenizer(vocab)
-        self._tokenizer = Tokenizer(_merger(file, vocab, self._pre.ignore_merges))
-        steps = [Split(Regex(pattern), "isolated") for pattern in self._pre.patterns]
-        self._tokenizer.pre_tokenizer = Sequence(
-            [*steps, ByteLevel(add_prefix_space=False, use_regex=False)]
-        )
+        recipe, own = pre_tokenizer(vocab), own_rules(file, vocab)
+        ignore_merges = own.ignore_merges if own else recipe.ignore_merges
+        self._tokenizer = Tokenizer(_merger(file, vocab, ignore_merges))
+        if own:
+            self._tokenizer.normalizer = own.normalizer
+        elif recipe.nfc:  # the library's: other ones know other versions of Unicode
+            self._tokenizer.normalizer = NFC()
+        self._tokenizer.pre_tokenizer = own.pre_tokenizer if own else _steps(recipe)
 
     def encode(self, text: str) -> list[int]:
         """Encode text without special tokens. A byte that the vocabulary lacks is left out."""
-        if self._pre.nfc and not unicodedata.is_normalized("NFC", text):
-            text = unicodedata.normalize("NFC", text)
         try:
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         except BaseException as error:
@@ -60,6 +60,11 @@ class BytePairEncoding:
             return bytes([BYTE_OF[character] for character in token])
         except KeyError:
             return token.encode()
+
+
+def _steps(recipe: PreTokenizer) -> Sequence:
+    steps = [Split(Regex(pattern), "isolated") for pattern in recipe.patterns]
+    return Sequence([*steps, ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 def pre_tokenizer(vocab: Vocab) -> PreTokenizer:

@@ -113,7 +113,7 @@ SEED_CODER = PreTokenizer(
 
 RECIPES: tuple[tuple[str, PreTokenizer], ...] = (
     ("default", DEFAULT),
-    ("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2", LLAMA3),
+    ("llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2", LLAMA3),
     ("dbrx smaug-bpe chatglm-bpe", replace(LLAMA3, ignore_merges=False, add_bos=False)),
     ("glm4 glm5", replace(LLAMA3, add_bos=False)),
     ("gpt-2 phi-2 jina-es jina-de gigachat a.x-4.0 mellum jais trillion", GPT2),

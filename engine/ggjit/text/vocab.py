@@ -92,7 +92,7 @@ def read_vocab(file: GGUFFile) -> Vocab:
     tokens, ids = _tokens(file)
     types = _types(file, len(tokens))
     special_ids = _special_ids(file, model, len(tokens))
-    eog_ids = _eog_ids(ids, special_ids)
+    eog_ids = _eog_ids(ids, special_ids, _made_by_merges(file, ids, types))
     # Some converters forget it: what ends a generation is a control token.
     types[[id for text, id in ids.items() if text in END_OF_GENERATION and id in eog_ids]] = (
         TokenType.CONTROL
@@ -192,9 +192,21 @@ def _special_ids(file: GGUFFile, model: str, n_vocab: int) -> dict[str, int]:
     return found
 
 
-def _eog_ids(ids: dict[str, int], special_ids: dict[str, int]) -> frozenset[int]:
-    """Return the ids after which a generation is over."""
-    found = {text: ids[text] for text in END_OF_GENERATION if text in ids}
+def _made_by_merges(
+    file: GGUFFile, ids: dict[str, int], types: npt.NDArray[np.int32]
+) -> frozenset[str]:
+    """Return the ends of a generation that are plain text here, as </s> is in Qwen's vocabulary."""
+    plain = [t for t in END_OF_GENERATION if t in ids and types[ids[t]] == TokenType.NORMAL]
+    lines = {f"{text[:i]} {text[i:]}": text for text in plain for i in range(1, len(text))}
+    made = lines.keys() & set(file.get(KEY + "merges", list, [])) if lines else ()
+    return frozenset(lines[line] for line in made)
+
+
+def _eog_ids(
+    ids: dict[str, int], special_ids: dict[str, int], plain: frozenset[str]
+) -> frozenset[int]:
+    """Return the ids after which a generation is over; not the ends that are `plain` text."""
+    found = {text: ids[text] for text in END_OF_GENERATION - plain if text in ids}
     # gpt-oss and Solar close every message with <|end|>, Gemma 4 and PLaMo have an ordinary </s>.
     if {"<|call|>", "<|return|>"} <= found.keys() or {"<|calls|>", "<|flush|>"} <= found.keys():
         found.pop("<|end|>", None)

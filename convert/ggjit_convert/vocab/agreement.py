@@ -1,0 +1,94 @@
+"""Whether a file's tokenizer does what its tokenizer.json does, tried on texts.
+
+Both sides find special tokens in the text and add none around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer as LibraryTokenizer
+
+from ggjit.gguf import GGUFFile
+from ggjit.gguf.shard import Shard
+from ggjit.gguf.values import Metadata
+from ggjit.text import Tokenizer
+
+from .nasty_texts import NASTY, random_texts
+
+N_RANDOM = 10_000
+N_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A text that the two sides encode differently."""
+
+    text: str
+    expected: list[int]
+    found: list[int]
+
+    def __str__(self) -> str:
+        at = next(
+            (i for i, (a, b) in enumerate(zip(self.expected, self.found, strict=False)) if a != b),
+            min(len(self.expected), len(self.found)),
+        )
+        expected, found = self.expected[at : at + 4], self.found[at : at + 4]
+        return f"{self.text!r}: at token {at} {expected} expected, {found} found"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many texts were tried and differ; `differences` are the first of them."""
+
+    n_texts: int
+    n_different: int
+    differences: list[Difference]
+
+    def __str__(self) -> str:
+        if not self.n_different:
+            return f"{self.n_texts} texts are encoded as tokenizer.json encodes them"
+        head = f"{self.n_different} of {self.n_texts} texts are encoded differently"
+        return "\n  ".join([head, *map(str, self.differences)])
+
+
+def round_trip(tokenizer_json: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> Agreement:
+    """Compare a tokenizer.json with the tokenizer of a GGUF file, on nasty and random texts.
+
+    Raises: ValueError where the `tokenizers` library does not read the file.
+    """
+    try:
+        library = LibraryTokenizer.from_file(str(tokenizer_json))
+    except Exception as error:
+        raise ValueError(f"{tokenizer_json}: {error}") from None
+    words = sorted(library.get_vocab(with_added_tokens=True))
+    return compared(library, tokenizer, [*NASTY, *random_texts(words, n_random)])
+
+
+def compared(library: Any, tokenizer: Tokenizer, texts: Iterable[str]) -> Agreement:
+    """Encode texts with both."""
+    n_texts, different = 0, []
+    for text in texts:
+        expected = library.encode(text, add_special_tokens=False).ids
+        found = tokenizer.encode(text, special=True, bos=False)
+        n_texts += 1
+        if found != expected:
+            different.append(Difference(text, expected, found))
+    different.sort(key=lambda difference: len(difference.text))
+    return Agreement(n_texts, len(different), different[:N_SHOWN])
+
+
+def tokenizer_of(metadata: Mapping[str, Any], path: Path) -> Tokenizer:
+    """Build the tokenizer that a file with these keys has; `path` is for messages."""
+    values = {
+        key: np.array(value, np.float32 if isinstance(value[0], float) else np.int32)
+        if isinstance(value, list) and value and not isinstance(value[0], str)
+        else value
+        for key, value in metadata.items()
+    }
+    shard = Shard(path, 3, Metadata(values, dict.fromkeys(values, "")), [], None)
+    return Tokenizer.from_gguf(GGUFFile([shard]))

@@ -1,0 +1,61 @@
+"""Chat templates: in tokenizer_config.json, one or several with names, or in files of their own.
+
+Source: llama.cpp `gguf-py/gguf/vocab.py` (`SpecialVocab`) for which of them counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError
+from ..sources.files import inside, map_file
+from ..sources.strict_json import read_json
+
+FIELD = "tokenizer.chat_template"
+NAMED = "tokenizer.chat_templates"
+
+
+def chat_templates(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default template and those with names, as far as there are any."""
+    found = tokenizer_config.get("chat_template")
+    if found is None:
+        found = _from_files(folder)
+    if isinstance(found, str):
+        return {FIELD: found}
+    return _named(found) if isinstance(found, list) else {}
+
+
+def _from_files(folder: Path) -> Any:
+    jinja, as_json = inside(folder, "chat_template.jinja"), inside(folder, "chat_template.json")
+    if jinja.is_file():
+        return [{"name": "default", "template": _text(jinja)}, *_additional(folder)]
+    return read_json(as_json).get("chat_template") if as_json.is_file() else None
+
+
+def _additional(folder: Path) -> list[dict[str, str]]:
+    additional = inside(folder, "additional_chat_templates")
+    if not additional.is_dir():
+        return []
+    paths = [inside(additional, path.name) for path in sorted(additional.glob("*.jinja"))]
+    return [{"name": path.stem, "template": _text(path)} for path in paths]
+
+
+def _text(path: Path) -> str:
+    try:
+        text = map_file(path).tobytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"is not UTF-8 at byte {error.start}", path=path) from None
+    return text.replace("\r\n", "\n")
+
+
+def _named(entries: list[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for entry in (entry for entry in entries if isinstance(entry, Mapping)):
+        name, template = entry.get("name"), entry.get("template")
+        if isinstance(name, str) and name and isinstance(template, str):
+            key = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+            found[FIELD if key == "default" else f"{FIELD}.{key}"] = template
+    names = [key[len(FIELD) + 1 :] for key in found if key != FIELD]
+    return {**found, NAMED: names} if names else found

@@ -1,0 +1,137 @@
+"""A tokenizer.json, checked: vocabulary, merges, added tokens, and the rules around them.
+
+Source: the format is the `tokenizers` library's own (its `Tokenizer.to_str`); merges are pairs, or
+in older files strings with a space between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError
+from ..sources.strict_json import read_json
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that is found in text before anything else is done with it."""
+
+    id: int
+    content: str
+    special: bool
+    normalized: bool
+
+
+@dataclass(frozen=True)
+class TokenizerJson:
+    """`ids` has the model's tokens, `added` those beside or among them, by id."""
+
+    path: Path
+    model: Mapping[str, Any]
+    ids: dict[str, int]
+    merges: list[tuple[str, str]]
+    added: dict[int, AddedToken]
+    normalizer: dict[str, Any] | None
+    pre_tokenizer: dict[str, Any] | None
+    post_processor: dict[str, Any] | None
+
+    def error(self, field: str, problem: str) -> CheckpointError:
+        return CheckpointError(problem, path=self.path, field=field)
+
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether the tokens are GPT-2's characters for bytes."""
+        if self.model.get("type") != "BPE" or self.model.get("byte_fallback"):
+            return False
+        rules = parts(self.pre_tokenizer, "pretokenizers") + parts(self.normalizer, "normalizers")
+        return any(rule.get("type") == "ByteLevel" for rule in rules)
+
+
+def read_tokenizer_json(path: Path) -> TokenizerJson:
+    """Read and check a tokenizer.json whose model is a BPE.
+
+    Raises: CheckpointError naming the field.
+    """
+    data = read_json(path)
+    model = _object(path, "model", data.get("model"))
+    # Files of before 0.10 of the library do not say the model's type.
+    model.setdefault("type", "BPE" if "merges" in model else "WordLevel")
+    if model["type"] != "BPE":
+        problem = f"{str(model['type'])[:40]!r} is not supported, only 'BPE'"
+        raise CheckpointError(problem, path=path, field="model.type")
+    return TokenizerJson(
+        path=path,
+        model=model,
+        ids=_ids(path, model.get("vocab")),
+        merges=_merges(path, model.get("merges")),
+        added=_added(path, data.get("added_tokens") or []),
+        normalizer=_optional(path, data, "normalizer"),
+        pre_tokenizer=_optional(path, data, "pre_tokenizer"),
+        post_processor=_optional(path, data, "post_processor"),
+    )
+
+
+def parts(rule: Mapping[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """Return the steps of a rule; `name` is what a `Sequence` calls its own."""
+    if rule is None:
+        return []
+    if rule.get("type") != "Sequence":
+        return [dict(rule)]
+    steps = rule.get(name)
+    found = steps if isinstance(steps, list) else []
+    return [part for step in found if isinstance(step, dict) for part in parts(step, name)]
+
+
+def _object(path: Path, field: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CheckpointError("must be an object", path=path, field=field)
+    return value
+
+
+def _optional(path: Path, data: dict[str, Any], field: str) -> dict[str, Any] | None:
+    value = data.get(field)
+    return None if value is None else _object(path, field, value)
+
+
+def _ids(path: Path, vocab: Any) -> dict[str, int]:
+    ids = _object(path, "model.vocab", vocab)
+    for text, id in ids.items():
+        if type(id) is not int or not 0 <= id < 1 << 31:
+            problem = f"the id of {text[:40]!r} must be a number of a token, found {str(id)[:40]}"
+            raise CheckpointError(problem, path=path, field="model.vocab")
+    if len(set(ids.values())) < len(ids):
+        texts = {id: text for text, id in ids.items()}
+        text, id = next((text, id) for text, id in ids.items() if texts[id] != text)
+        problem = f"{text[:40]!r} and {texts[id][:40]!r} have the same id {id}"
+        raise CheckpointError(problem, path=path, field="model.vocab")
+    return ids
+
+
+def _merges(path: Path, merges: Any) -> list[tuple[str, str]]:
+    if not isinstance(merges, list):
+        raise CheckpointError("must be a list", path=path, field="model.merges")
+    pairs = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges]
+    for i, pair in enumerate(pairs):
+        is_pair = isinstance(pair, list) and len(pair) == 2
+        if not is_pair or not all(isinstance(text, str) and text for text in pair):
+            problem = f"must be two tokens, found {str(merges[i])[:40]!r}"
+            raise CheckpointError(problem, path=path, field=f"model.merges[{i}]")
+    return [(left, right) for left, right in pairs]
+
+
+def _added(path: Path, tokens: Any) -> dict[int, AddedToken]:
+    if not isinstance(tokens, list):
+        raise CheckpointError("must be a list", path=path, field="added_tokens")
+    found = {}
+    for i, token in enumerate(tokens):
+        facts = token if isinstance(token, dict) else {}
+        content, id = facts.get("content"), facts.get("id")
+        if not isinstance(content, str) or not content or type(id) is not int or id < 0:
+            problem = "must be an object with a content and an id"
+            raise CheckpointError(problem, path=path, field=f"added_tokens[{i}]")
+        special, normalized = bool(facts.get("special")), bool(facts.get("normalized", True))
+        found[id] = AddedToken(id, content, special, normalized)
+    return found

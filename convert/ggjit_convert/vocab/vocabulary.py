@@ -1,0 +1,68 @@
+"""A vocabulary as GGUF has it, and the tokens that fill up an embedding's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+KEY = "tokenizer.ggml."
+OWN_KEY = "tokenizer.ggjit."
+
+
+class TokenType(IntEnum):
+    """The values of `tokenizer.ggml.token_type`, of ggml `docs/gguf.md`."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+@dataclass(frozen=True)
+class Token:
+    text: str
+    type: TokenType
+    score: float = 0.0
+
+
+@dataclass
+class Vocabulary:
+    """GGUF keys and values: ids are ints (uint32 in the file), types lists of ints (int32).
+
+    `warnings` are sentences for the user.
+    """
+
+    metadata: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+
+def token_arrays(
+    tokens: Mapping[int, Token], n_vocab: int, *, scores: bool = False
+) -> dict[str, Any]:
+    """Return the keys of one token per row; rows without a token are unused padding."""
+    rows = [
+        tokens.get(id) or Token(f"[PAD{id}]", TokenType.UNUSED, -10000.0) for id in range(n_vocab)
+    ]
+    arrays: dict[str, Any] = {
+        KEY + "tokens": [token.text for token in rows],
+        KEY + "token_type": [int(token.type) for token in rows],
+    }
+    if scores:
+        arrays[KEY + "scores"] = [token.score for token in rows]
+    return arrays
+
+
+def beyond_the_rows(tokens: Mapping[int, Token], n_vocab: int) -> list[str]:
+    """Return a warning if there are tokens without a row in the embedding."""
+    lost = sorted(id for id in tokens if id >= n_vocab)
+    if not lost:
+        return []
+    text = tokens[lost[0]].text
+    return [
+        f"{len(lost)} tokens have no row in the embedding of {n_vocab} and are left out, "
+        f"the first is {lost[0]}, {text!r}"
+    ]
