@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["CheckpointError", "convert"]
+__all__ = ["CheckpointError", "convert", "requantize"]
 
 if TYPE_CHECKING:
-    from .conversion import convert
+    from .conversion import convert, requantize
     from .errors import CheckpointError
 
-_HOMES = {"convert": "ggjit_convert.conversion", "CheckpointError": "ggjit_convert.errors"}
+_HOMES = {
+    "convert": "ggjit_convert.conversion",
+    "requantize": "ggjit_convert.conversion",
+    "CheckpointError": "ggjit_convert.errors",
+}
 
 
 def __getattr__(name: str) -> Any:

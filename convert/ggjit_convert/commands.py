@@ -1,58 +1,138 @@
-"""`ggjit convert`: a checkpoint to a GGUF file."""
+"""`ggjit convert` and `ggjit quantize`: GGUF files from checkpoints and from other GGUF files."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SRC", help="A folder as Hugging Face lays it out, or hf:OWNER/REPO.",
-        show_default=False,
-    ),
-]  # fmt: skip
+if TYPE_CHECKING:
+    from .origins import Origin
+    from .quantize.policy import Wishes
+
+
+def option(*names: str, metavar: str, help: str) -> Any:
+    """Return a typer option that shows no type and no default of its own."""
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+
+
+Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+Threads = Annotated[int | None, option("-t", "--threads", metavar="N", help="Threads (all).")]
+
+
+@dataclass(frozen=True)
+class TypeFlags:
+    """Which tensor gets which type."""
+
+    tensor_types: Annotated[
+        list[str] | None,
+        option("--tensor-type", metavar="REGEX=TYPE", help="Type of tensors with such names."),
+    ] = None
+    output_type: Annotated[
+        str | None, option("--output-type", "--output-tensor-type", metavar="TYPE",
+                           help="Type of output.weight."),
+    ] = None
+    embedding_type: Annotated[
+        str | None, option("--token-embedding-type", metavar="TYPE",
+                           help="Type of token_embd.weight."),
+    ] = None
+    pure: Annotated[
+        bool, typer.Option("--pure", help="One type for all tensors instead of a mix.")
+    ] = False
+    imatrix: Annotated[
+        Path | None, option("--imatrix", metavar="FILE", help="Importance of columns.")
+    ] = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print every tensor and its type, write nothing.")
+    ] = False  # fmt: skip
+
+    def wishes(self) -> Wishes:
+        """Return what was asked for. Raises: ValueError for a type there is not."""
+        from .quantize.policy import Wishes
+
+        overrides = [_override(text) for text in self.tensor_types or ()]
+        output = _type(self.output_type) if self.output_type else None
+        embedding = _type(self.embedding_type) if self.embedding_type else None
+        return Wishes(output, embedding, overrides, self.pure)
 
 
 def convert(
-    source: Source,
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", show_default=False,
+                            help="A folder as Hugging Face lays it out, or a file of tensors."),
+    ],
+    flags: TypeFlags,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", "--outfile", metavar="FILE", show_default=False,
-            help="The file to write, or its folder (default: NAME-TYPE.gguf, here).",
-        ),
+        Path | None, option("-o", "--output", "--outfile", metavar="FILE",
+                            help="The file to write, or its folder (NAME-TYPE.gguf, here)."),
     ] = None,
     type: Annotated[
-        str,
-        typer.Option(
-            "--type", "--outtype", metavar="TYPE",
-            help="auto: as the checkpoint has them; f32, f16, bf16, q8_0, q4_k_m, ...",
-        ),
+        str, typer.Option("--type", "--outtype", metavar="TYPE",
+                          help="auto: as in the checkpoint; f32, f16, bf16, q8_0, q4_k_m, ..."),
     ] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print every tensor and its type, write nothing.")
-    ] = False,
-    threads: Annotated[
-        int | None, typer.Option("-t", "--threads", metavar="N", help="Threads (default: all).",
-                                 show_default=False),
-    ] = None,
+    force: Force = False,
+    threads: Threads = None,
 ) -> None:  # fmt: skip
-    """Convert a checkpoint (safetensors, PyTorch) to a GGUF file."""
+    """Convert a checkpoint (safetensors) to a GGUF file."""
+    from .origins import FromCheckpoint
+
+    _make(FromCheckpoint(Path(source)), type, flags, out, force, threads)
+
+
+def quantize(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A GGUF file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write, or its folder.")],
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="q8_0, q4_k_m, f16, ...")],
+    flags: TypeFlags,
+    force: Force = False,
+    threads: Threads = None,
+) -> None:
+    """Make a GGUF file of another type of one."""
+    from .origins import FromGGUF
+
+    _make(FromGGUF(source), type, flags, out, force, threads)
+
+
+def _make(
+    origin: Origin, type: str, flags: TypeFlags, out: Path | None, force: bool, threads: int | None
+) -> None:
     from ggjit.cli.status import load_status
 
     from .conversion import Conversion
+    from .importance import read_importance
 
-    conversion = Conversion.of(Path(source), type)
-    if dry_run:
+    importance = read_importance(flags.imatrix) if flags.imatrix else None
+    conversion = Conversion.of(origin, type, flags.wishes(), importance)
+    if flags.dry_run:
         print(conversion.table())
         return
     with load_status() as progress:
         written = conversion.write(conversion.place(out), force, threads, progress)
-    for note in conversion.notes():
+    for note in origin.notes():
         print(f"note: {note}", file=sys.stderr)
     print(written)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    import re
+
+    pattern, equals, name = text.rpartition("=")
+    if not equals:
+        raise ValueError(f"--tensor-type must be like ffn_down=q6_k, not {text!r}")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--tensor-type {pattern!r} is no regular expression: {error}") from None
+    return pattern, _type(name)
+
+
+def _type(name: str) -> Any:
+    from ggjit.gguf import GGMLType
+
+    if name.upper() not in GGMLType.__members__:
+        known = ", ".join(GGMLType.__members__).lower()
+        raise ValueError(f"type {name!r} is none of {known}")
+    return GGMLType[name.upper()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gguf import GGUFValueType
@@ -14,13 +14,28 @@ PLAIN = {
     float: GGUFValueType.FLOAT32,
     str: GGUFValueType.STRING,
 }
-ITEMS = PLAIN | {int: GGUFValueType.INT32}
+ITEMS = PLAIN | {int: GGUFValueType.INT32, bytes: GGUFValueType.STRING}
+# By the words in which the engine's reader tells types.
+BY_WORD = {
+    "u8": GGUFValueType.UINT8, "i8": GGUFValueType.INT8, "u16": GGUFValueType.UINT16,
+    "i16": GGUFValueType.INT16, "u32": GGUFValueType.UINT32, "i32": GGUFValueType.INT32,
+    "f32": GGUFValueType.FLOAT32, "bool": GGUFValueType.BOOL, "str": GGUFValueType.STRING,
+    "u64": GGUFValueType.UINT64, "i64": GGUFValueType.INT64, "f64": GGUFValueType.FLOAT64,
+}  # fmt: skip
+
+
+class Typed(NamedTuple):
+    """A value with its type in the engine's words, `u32` or `arr[str]`."""
+
+    value: Any
+    type: str
 
 
 class Keys:
-    """Keys of one architecture: `keys["block_count"] = 2`; of others with `keys.general`.
+    """Keys of one architecture: `keys["block_count"] = 2`; of others in `keys.general`.
 
-    Integers are 32 bits, in lists signed, floats 32 bits: what llama.cpp's converter writes.
+    Integers are 32 bits, in lists signed, floats 32 bits, as llama.cpp's converter writes them,
+    unless they are `Typed`.
     """
 
     def __init__(self, arch: str) -> None:
@@ -36,27 +51,31 @@ class Keys:
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a key of the architecture."""
-        return self._own.get(name, default)
+        value = self._own.get(name, default)
+        return value.value if isinstance(value, Typed) else value
 
     def drop(self, name: str) -> None:
         """Leave a key out."""
         self._own.pop(name, None)
 
-    def items(self) -> Iterator[tuple[str, Any]]:
-        """Yield all keys by their full names."""
-        yield from self.general.items()
+    def items(self) -> Iterator[tuple[str, Any, GGUFValueType, GGUFValueType | None]]:
+        """Yield all keys by their full names, with value, type, and that of a list's items."""
+        for name, value in self.general.items():
+            yield name, *_packed(value)
         for name, value in self._own.items():
-            yield f"{self.arch}.{name}", value
+            yield f"{self.arch}.{name}", *_packed(value)
 
 
-def type_of(value: Any) -> tuple[GGUFValueType, GGUFValueType | None]:
-    """Return a value's type, and that of its items if it is a list."""
-    if isinstance(value, np.ndarray):
-        value = value[:1].tolist()
-    if isinstance(value, bytes):
-        return GGUFValueType.STRING, None
-    if isinstance(value, (list, tuple)):
-        first = value[0] if len(value) else ""
-        kind = GGUFValueType.STRING if isinstance(first, bytes) else ITEMS[type(first)]
-        return GGUFValueType.ARRAY, kind
-    return PLAIN[type(value)], None
+def _packed(value: Any) -> tuple[Any, GGUFValueType, GGUFValueType | None]:
+    if isinstance(value, Typed):
+        word = value.type.removeprefix("arr[").removesuffix("]")
+        kind, plain = BY_WORD[word], _plain(value.value)
+        return (plain, kind, None) if word == value.type else (plain, GGUFValueType.ARRAY, kind)
+    value = _plain(value)
+    if isinstance(value, list):
+        return value, GGUFValueType.ARRAY, ITEMS[type(value[0]) if value else str]
+    return value, PLAIN[type(value)], None
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value

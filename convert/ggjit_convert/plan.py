@@ -14,7 +14,7 @@ from ggjit.gguf import GGMLType
 
 from .architectures import Architecture
 from .architectures.base import NOT_WEIGHTS, Tensors, names_of
-from .arrays import Array
+from .arrays import Array, Floats
 from .errors import CheckpointError
 
 SHOWN = 8  # of one kind of problem
@@ -22,11 +22,15 @@ SHOWN = 8  # of one kind of problem
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A tensor of the file to be, and the type it will have."""
+    """A tensor of the file to be, the type it will have, and how much its columns matter.
+
+    Shapes: importance [n_matrices, n_columns].
+    """
 
     name: str
     source: Array
     type: GGMLType
+    importance: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Rows are read, checked and encoded a few at a time by several threads, and writt
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,22 +17,19 @@ from typing import BinaryIO
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
 
-from ggjit.gguf import GGMLType
-
 from .arrays import Bytes, Floats
-from .keys import Keys, type_of
+from .keys import Keys
 from .plan import Planned
+from .quantize import FLOATS, encode
 
 Progress = Callable[[str, int, int], None]
-# Encodes rows of a tensor. Shapes: [n, columns] to [n, bytes of a row]
-Encode = Callable[[Planned, Floats], Bytes]
 
 PIECE = 1 << 22  # elements that are read at a time
 ALIGNMENT = 32
 
 
 def write(
-    path: Path, keys: Keys, plan: list[Planned], encode: Encode, n_threads: int, progress: Progress
+    path: Path, keys: Keys, plan: list[Planned], n_threads: int, progress: Progress
 ) -> None:
     """Write a file; whatever happens, there is the whole file under its name or none.
 
@@ -43,7 +41,7 @@ def write(
         out = writer.fout[0]
         _pad(out)
         try:
-            _write_tensors(out, plan, encode, n_threads, progress)
+            _write_tensors(out, plan, n_threads, progress)
             out.flush()
             os.fsync(out.fileno())
         finally:
@@ -62,14 +60,13 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _header(path: Path, keys: Keys, plan: list[Planned]) -> GGUFWriter:
     writer = GGUFWriter(path, keys.arch)
-    for name, value in keys.items():
+    for name, value, kind, item_kind in keys.items():
         if name != "general.architecture":  # the writer's own
-            writer.add_key_value(name, value, *type_of(value))
+            writer.add_key_value(name, value, kind, item_kind)
     for planned in plan:
-        kind, shape = GGMLQuantizationType(planned.type), planned.shape
-        writer.add_tensor_info(
-            planned.name, shape, np.dtype(np.float32), planned.n_bytes, raw_dtype=kind
-        )
+        raw = GGMLQuantizationType(planned.type)
+        shape, n_bytes = planned.shape, planned.n_bytes
+        writer.add_tensor_info(planned.name, shape, np.dtype(np.float32), n_bytes, raw)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -77,7 +74,7 @@ def _header(path: Path, keys: Keys, plan: list[Planned]) -> GGUFWriter:
 
 
 def _write_tensors(
-    out: BinaryIO, plan: list[Planned], encode: Encode, n_threads: int, progress: Progress
+    out: BinaryIO, plan: list[Planned], n_threads: int, progress: Progress
 ) -> None:
     n_all, n_done = sum(planned.n_bytes for planned in plan), 0
     pieces = ((p, *bounds) for p in plan for bounds in _pieces(p))
@@ -86,7 +83,7 @@ def _write_tensors(
         try:
             for planned, start, stop in pieces:
                 last = stop == planned.shape[0]
-                waiting.append((last, pool.submit(_encoded, planned, start, stop, encode)))
+                waiting.append((last, pool.submit(_encoded, planned, start, stop)))
                 if len(waiting) > 2 * n_threads:
                     n_done += _write_one(out, *waiting.popleft())
                     progress("writing", n_done, n_all)
@@ -115,39 +112,37 @@ def _pieces(planned: Planned) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, n_rows)
 
 
-def _encoded(planned: Planned, start: int, stop: int, encode: Encode) -> Bytes:
+def _encoded(planned: Planned, start: int, stop: int) -> Bytes:
     source = planned.source
-    if source.type == planned.type and source.type.n_columns > 1:
+    if source.type == planned.type and (source.type.n_columns > 1 or source.type not in FLOATS):
         return source.blocks(start, stop)  # as it is
-    rows = np.ascontiguousarray(source.rows(start, stop)).reshape(-1, planned.shape[-1])
-    if len(planned.shape) == 1:
-        rows = source.rows(start, stop)[None]
+    rows = source.rows(start, stop).reshape(-1, planned.shape[-1] if planned.shape[1:] else stop)
+    rows = np.ascontiguousarray(rows)
     _check(planned, rows, start)
-    return encode(planned, rows)
+    try:
+        return _encode(planned, rows, start, stop)
+    except ValueError as error:
+        raise ValueError(f"tensor {planned.name!r}: {error}") from None
+
+
+def _encode(planned: Planned, rows: Floats, start: int, stop: int) -> Bytes:
+    means = planned.importance
+    if means is None or len(means) == 1:
+        return encode(planned.type, rows, None if means is None else means[0], 1)
+    parts = np.split(rows, stop - start)  # one for each matrix of a stack
+    pairs = zip(parts, means[start:stop], strict=True)
+    return np.concatenate([encode(planned.type, part, mean, 1) for part, mean in pairs])
 
 
 def _check(planned: Planned, rows: Floats, start: int) -> None:
-    if rows.size and not np.isfinite(np.max(rows) - np.min(rows)) and not np.isfinite(rows).all():
-        at = int(np.flatnonzero(~np.isfinite(rows.reshape(-1)))[0])
-        at += start * int(np.prod(planned.shape[1:], dtype=np.int64))
-        value = rows.reshape(-1)[at - start * int(np.prod(planned.shape[1:], dtype=np.int64))]
-        index = [int(i) for i in np.unravel_index(at, planned.shape)]
-        raise ValueError(f"tensor {planned.source.name!r}: {value} at {index}")
+    """Raise ValueError naming the place of a value that is not finite."""
+    if not rows.size or np.isfinite(np.max(rows) - np.min(rows)) or np.isfinite(rows).all():
+        return
+    at = int(np.flatnonzero(~np.isfinite(rows.reshape(-1)))[0])
+    whole = at + start * math.prod(planned.shape[1:])
+    index = [int(i) for i in np.unravel_index(whole, planned.shape)]
+    raise ValueError(f"tensor {planned.source.name!r} is {rows.reshape(-1)[at]} at {index}")
 
 
 def _pad(out: BinaryIO) -> None:
     out.write(bytes(-out.tell() % ALIGNMENT))
-
-
-def encode_floats(planned: Planned, rows: Floats) -> Bytes:
-    """Round rows to the planned float type."""
-    if planned.type is GGMLType.F32:
-        return rows.view(np.uint8)
-    if planned.type is GGMLType.F16:
-        with np.errstate(over="ignore"):
-            halves = rows.astype(np.float16)
-        if not np.isfinite(halves).all():
-            raise ValueError(f"tensor {planned.source.name!r} has values too large for F16")
-        return halves.view(np.uint8)
-    bits = rows.view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16).view(np.uint8)

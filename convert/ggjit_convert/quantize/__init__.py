@@ -15,7 +15,7 @@ from ..arrays import Bytes, Floats
 from .encoder import Encoder, too_large
 from .floats import FLOATS, encode_floats
 
-__all__ = ["encodable", "encode"]
+__all__ = ["FLOATS", "encodable", "encode"]
 
 
 def encodable(type: GGMLType) -> bool:

@@ -35,7 +35,7 @@ app = typer.Typer(
 for command in (chat, run, bench, tune, perplexity, tokenize, inspect, pull):
     app.command()(spread(command))
 for found in entry_points(group="ggjit.commands"):  # those of other packages: converting
-    app.command(found.name)(found.load())
+    app.command(found.name)(spread(found.load()))
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,119 @@
+"""Where a file's tensors and metadata come from: a checkpoint, or another GGUF file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ggjit.formats import find
+from ggjit.gguf import GGMLType, GGUFFile, Tensor, open_gguf
+
+from .about import about
+from .architectures import Architecture, architecture_of
+from .architectures.base import Tensors
+from .arrays import Bytes, Floats
+from .keys import Keys, Typed
+from .plan import Planned, mapped
+from .sources import open_checkpoint
+
+
+class Origin(Protocol):
+    """What a GGUF file is made of."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called, for the name of a file."""
+
+    @property
+    def tensors(self) -> Tensors:
+        """The tensors, by GGUF's names."""
+
+    def keys(self, plan: list[Planned] | None = None) -> Keys:
+        """Return metadata; without a plan only the architecture's."""
+
+    def notes(self) -> list[str]:
+        """Return what is worth knowing about the file to be, a line each."""
+
+
+class FromCheckpoint:
+    """A checkpoint, its tensors mapped. Raises: CheckpointError; OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.family: Architecture = architecture_of(open_checkpoint(path))
+        self.tensors = mapped(self.family)
+
+    @property
+    def name(self) -> str:
+        return self.family.checkpoint.folder.resolve().name
+
+    def keys(self, plan: list[Planned] | None = None) -> Keys:
+        keys = Keys(self.family.arch)
+        if plan is not None:
+            keys.general |= about(self.family, plan)
+        self.family.write_keys(keys)
+        return keys
+
+    def notes(self) -> list[str]:
+        return self.family.notes()
+
+
+class FromGGUF:
+    """A GGUF file, or a split set. Raises: GGUFError; OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.file: GGUFFile = open_gguf(path)
+        self.tensors: Tensors = {name: Decoded(t) for name, t in self.file.tensors.items()}
+
+    @property
+    def name(self) -> str:
+        return self.file.path.stem
+
+    def keys(self, plan: list[Planned] | None = None) -> Keys:
+        keys = Keys(self.file.get("general.architecture", str))
+        for name, value in self.file.metadata.items():
+            if not name.startswith("split.") and name != "general.alignment":
+                own = name.removeprefix(f"{keys.arch}.")
+                typed = Typed(value, self.file.types[name])
+                if own == name:
+                    keys.general[name] = typed
+                else:
+                    keys[own] = typed
+        return keys
+
+    def notes(self) -> list[str]:
+        types = {t.type for t in self.file.tensors.values() if t.type.n_columns > 1}
+        if not types:
+            return []
+        names = ", ".join(sorted(t.name for t in types))
+        return [f"{self.file.path} has {names} already: rounding once more adds to its errors"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """An `Array` over a tensor of a GGUF file."""
+
+    tensor: Tensor
+
+    @property
+    def name(self) -> str:
+        return self.tensor.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.tensor.shape
+
+    @property
+    def type(self) -> GGMLType:
+        return self.tensor.type
+
+    def rows(self, start: int, stop: int) -> Floats:
+        n_columns = self.shape[-1] if len(self.shape) > 1 else stop - start
+        values = find(self.tensor).decode_rows(self.blocks(start, stop).reshape(-1), n_columns)
+        return np.ascontiguousarray(values).reshape(stop - start, *self.shape[1:])
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        data = self.tensor.data.reshape(self.shape[0], -1) if self.shape[0] else self.tensor.data
+        return data[start:stop].reshape(stop - start, *self.shape[1:-1], -1)

@@ -1,0 +1,266 @@
+"""Converting and quantizing as a whole: plans, refusals, whole files or none."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_llama
+from checkpoint_files import bf16, safetensors
+
+from ggjit.formats import find
+from ggjit.gguf import GGMLType, open_gguf
+from ggjit_convert import CheckpointError, convert, requantize
+from ggjit_convert.conversion import Conversion
+from ggjit_convert.importance import read_importance
+from ggjit_convert.origins import FromCheckpoint, FromGGUF
+from ggjit_convert.quantize.policy import Wishes
+
+DATA = Path(__file__).parent / "data"
+N_LAYERS, N_EMBD, N_FF, N_VOCAB = 2, 32, 64, 40
+
+
+def config(**changes):
+    return {
+        "architectures": ["LlamaForCausalLM"], "num_hidden_layers": N_LAYERS,
+        "hidden_size": N_EMBD, "intermediate_size": N_FF, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": N_VOCAB, "rms_norm_eps": 1e-5,
+        "max_position_embeddings": 64,
+    } | changes  # fmt: skip
+
+
+def llama(rng):
+    shapes = {"model.embed_tokens": (N_VOCAB, N_EMBD), "model.norm": (N_EMBD,)}
+    for i in range(N_LAYERS):
+        layer = f"model.layers.{i}."
+        shapes |= {
+            f"{layer}self_attn.q_proj": (N_EMBD, N_EMBD), f"{layer}self_attn.k_proj": (16, N_EMBD),
+            f"{layer}self_attn.v_proj": (16, N_EMBD), f"{layer}self_attn.o_proj": (N_EMBD, N_EMBD),
+            f"{layer}mlp.gate_proj": (N_FF, N_EMBD), f"{layer}mlp.up_proj": (N_FF, N_EMBD),
+            f"{layer}mlp.down_proj": (N_EMBD, N_FF), f"{layer}input_layernorm": (N_EMBD,),
+            f"{layer}post_attention_layernorm": (N_EMBD,),
+        }  # fmt: skip
+    return {f"{n}.weight": rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
+
+
+@pytest.fixture
+def checkpoint(tmp_path, rng):
+    """Write a folder of a small Llama, with tensors and values of config.json changed."""
+
+    def checkpoint(changes=None, **keys):
+        folder = tmp_path / "small"
+        folder.mkdir(exist_ok=True)
+        tensors = llama(rng) | (changes or {})
+        kept = {name: values for name, values in tensors.items() if values is not None}
+        (folder / "model.safetensors").write_bytes(safetensors(kept))
+        (folder / "config.json").write_text(json.dumps(config(**keys)))
+        return folder
+
+    return checkpoint
+
+
+def test_a_type_for_all_and_a_mix(checkpoint, tmp_path):
+    folder = checkpoint()
+    out = convert(folder, tmp_path, "q8_0")
+    assert out == tmp_path / "small-Q8_0.gguf"
+    with open_gguf(out) as file:
+        types = {t.type for t in file.tensors.values() if len(t.shape) > 1}
+        assert types == {GGMLType.Q8_0}
+        assert file.metadata["general.file_type"] == 7
+    with open_gguf(convert(folder, tmp_path / "mix.gguf", "Q4_K_M")) as file:
+        assert file.metadata["general.file_type"] == 15
+        assert file.tensors["blk.0.ffn_down.weight"].type is GGMLType.Q5_0  # rows of 64
+
+
+def test_auto_keeps_what_the_checkpoint_has(checkpoint, rng, tmp_path):
+    name = "model.layers.0.mlp.up_proj.weight"
+    folder = checkpoint({name: bf16(rng.normal(size=(N_FF, N_EMBD)))})
+    with open_gguf(convert(folder, tmp_path / "x.gguf")) as file:
+        types = {n: t.type.name for n, t in file.tensors.items()}
+    assert types["blk.0.ffn_up.weight"] == "BF16"
+    assert types["blk.1.ffn_up.weight"] == "F32"
+
+
+def test_wishes(checkpoint):
+    wishes = Wishes(GGMLType.F16, GGMLType.BF16, [(r"blk\.1\.ffn_(up|gate)", GGMLType.Q4_1)])
+    plan = Conversion.of(FromCheckpoint(checkpoint()), "q8_0", wishes).plan
+    types = {p.name: p.type.name for p in plan}
+    assert types["token_embd.weight"] == "BF16"
+    assert types["blk.1.ffn_up.weight"] == "Q4_1"
+    assert types["blk.0.ffn_up.weight"] == "Q8_0"
+    assert types["output_norm.weight"] == "F32"
+
+
+# -- what is wrong is said before a byte is written -----------------------------------------------
+
+
+def refused(folder, tmp_path, **wishes):
+    out = tmp_path / "out.gguf"
+    with pytest.raises(ValueError, match=r".") as caught:
+        convert(folder, out, **wishes)
+    assert not out.exists()
+    assert "\n" not in str(caught.value)
+    assert not [p for p in tmp_path.iterdir() if "part" in p.name]
+    return str(caught.value)
+
+
+def test_all_that_maps_nowhere_and_all_that_is_missing(checkpoint, tmp_path):
+    x = np.zeros((2, 2), np.float32)
+    folder = checkpoint({
+        "model.layers.0.mlp.extra.weight": x, "vision.odd": x, "model.layers.1.mlp.b": x,
+        "model.layers.1.mlp.up_proj.weight": None, "model.norm.weight": None,
+    })  # fmt: skip
+    message = refused(folder, tmp_path)
+    assert "2 tensors have no place" in message
+    assert "mlp.extra.weight" in message
+    assert "2 tensors are missing: 'output_norm.weight', 'blk.1.ffn_up.weight'" in message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("type", ["f32", "bf16", "q8_0"])
+def test_values_that_are_not_finite(checkpoint, rng, tmp_path, value, type):
+    bad = rng.normal(size=(N_FF, N_EMBD)).astype(np.float32)
+    bad[5, 7] = value
+    message = refused(checkpoint({"model.layers.1.mlp.up_proj.weight": bad}), tmp_path, type=type)
+    assert message == f"tensor 'model.layers.1.mlp.up_proj.weight' is {value} at [5, 7]"
+
+
+BAD_CONFIG = [
+    ({"architectures": ["OddForCausalLM"]}, "architectures: 'OddForCausalLM' is not supported"),
+    ({"architectures": None}, "architectures: must name a class"),
+    ({"num_hidden_layers": None}, "num_hidden_layers or n_layer or n_layers: is missing"),
+    ({"num_hidden_layers": -1}, "num_hidden_layers: is -1, expected an integer of at least 1"),
+    ({"num_hidden_layers": 3}, ""),
+    ({"hidden_size": "wide"}, "hidden_size: is 'wide', expected an integer"),
+    ({"rms_norm_eps": "small"}, "rms_norm_eps: is 'small', expected a number"),
+    ({"num_attention_heads": 7}, "heads"),
+    ({"rope_parameters": [1]}, "rope_parameters: must be an object"),
+    ({"rope_parameters": {"rope_type": "odd"}}, "has type 'odd', which is not known"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "says"), BAD_CONFIG, ids=lambda v: str(v)[:40])
+def test_a_senseless_config(checkpoint, tmp_path, changes, says):
+    assert says in refused(checkpoint(**changes), tmp_path)
+
+
+def test_an_unknown_type_and_an_existing_file(checkpoint, tmp_path):
+    folder = checkpoint()
+    assert "type 'q9' is none of" in refused(folder, tmp_path, type="q9")
+    assert "cannot be made yet" in refused(folder, tmp_path, type="iq1_s")
+    out = convert(folder, tmp_path / "x.gguf", "f16")
+    before = out.read_bytes()
+    with pytest.raises(ValueError, match=r"x\.gguf exists already; --force"):
+        convert(folder, out, "f32")
+    assert out.read_bytes() == before
+    convert(folder, out, "f32", force=True)
+    assert out.read_bytes() != before
+
+
+def test_a_full_disk_leaves_the_old_file(checkpoint, tmp_path, monkeypatch):
+    folder, out = checkpoint(), tmp_path / "x.gguf"
+    convert(folder, out, "f16")
+    before = out.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ggjit_convert.writing._write_one", full)
+    with pytest.raises(OSError, match="No space"):
+        convert(folder, out, "f32", force=True)
+    assert out.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["small", "x.gguf"]
+
+
+# -- from GGUF ------------------------------------------------------------------------------------
+
+
+def test_quantizing_keeps_metadata_with_its_types(tmp_path, rng):
+    path = tiny_llama.write(tmp_path / "in.gguf", tiny_llama.weights(tiny_llama.shapes()))
+    out = requantize(path, tmp_path / "out.gguf", "q8_0")
+    with open_gguf(path) as before, open_gguf(out) as after:
+        own = {"general.file_type", "general.quantization_version"}
+        assert after.metadata.keys() - own == before.metadata.keys() - own
+        for key in before.metadata.keys() - own:
+            assert after.types[key] == before.types[key]
+            np.testing.assert_array_equal(after.metadata[key], before.metadata[key])
+        name = "blk.0.ffn_up.weight"
+        tensor = after.tensors[name]
+        got = find(tensor).decode_rows(tensor.data, tensor.shape[1])
+        expected = before.tensors[name].data.view(np.float32).reshape(tensor.shape)
+        assert np.abs(got - expected).max() < 0.02 * np.abs(expected).max()
+
+
+def test_what_is_quantized_already_is_copied_or_noted(tmp_path):
+    path = tiny_llama.write(tmp_path / "in.gguf", tiny_llama.weights(tiny_llama.shapes()))
+    once = requantize(path, tmp_path / "once.gguf", "q4_1")
+    twice = requantize(once, tmp_path / "twice.gguf", "q4_1")
+    with open_gguf(once) as a, open_gguf(twice) as b:
+        for name, tensor in a.tensors.items():
+            np.testing.assert_array_equal(b.tensors[name].data, tensor.data)
+    [note] = FromGGUF(once).notes()
+    assert "has Q4_1, Q8_0 already" in note
+
+
+# -- importance -----------------------------------------------------------------------------------
+
+
+def old_importance(entries, n_calls=3):
+    data = struct.pack("<i", len(entries))
+    for name, values in entries.items():
+        data += struct.pack("<i", len(name)) + name.encode()
+        data += struct.pack("<ii", n_calls, len(values))
+        data += (np.asarray(values, "<f4") * n_calls).tobytes()
+    return data
+
+
+def test_the_old_format_of_importance(tmp_path, rng, checkpoint):
+    values = rng.random(N_EMBD).astype(np.float32)
+    path = tmp_path / "i.dat"
+    path.write_bytes(old_importance({"blk.0.ffn_up.weight": values}))
+    importance = read_importance(path)
+    np.testing.assert_allclose(importance.means["blk.0.ffn_up.weight"], values[None], rtol=1e-6)
+    conversion = Conversion.of(FromCheckpoint(checkpoint()), "q4_0", importance=importance)
+    given = {p.name for p in conversion.plan if p.importance is not None}
+    assert given == {"blk.0.ffn_up.weight"}
+
+
+BAD_IMPORTANCE = [
+    b"", b"\1\0\0\0", struct.pack("<i", 0), struct.pack("<ii", 1, 1 << 30), b"x" * 100,
+    old_importance({"a": [1.0, np.nan]}), old_importance({"a": [1.0, -1.0]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BAD_IMPORTANCE, ids=range(len(BAD_IMPORTANCE)))
+def test_bad_importance(tmp_path, data):
+    path = tmp_path / "i.dat"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"i\.dat"):
+        read_importance(path)
+
+
+def test_importance_of_another_model(tmp_path, checkpoint):
+    path = tmp_path / "i.dat"
+    path.write_bytes(old_importance({"blk.0.ffn_up.weight": np.ones(7)}))
+    importance = read_importance(path)
+    with pytest.raises(ValueError, match=r"is of 1 x 7 columns, the tensor is \[64, 32\]"):
+        Conversion.of(FromCheckpoint(checkpoint()), "q4_0", importance=importance)
+
+
+def test_mapped_folders_of_every_family_have_a_plan():
+    for folder in sorted(DATA.iterdir()):
+        assert Conversion.of(FromCheckpoint(folder), "q4_k_m").table()
+
+
+def test_a_model_card_that_cannot_be_read(checkpoint, tmp_path):
+    folder = checkpoint()
+    (folder / "README.md").write_text("---\nlicense: [unclosed\n---\n")
+    out = tmp_path / "x.gguf"
+    with pytest.raises(CheckpointError, match=r"README\.md"):
+        convert(folder, out)
+
+
+def test_torch_is_never_imported():
+    assert "torch" not in sys.modules
