@@ -73,13 +73,17 @@ def convert(
         str, typer.Option("--type", "--outtype", metavar="TYPE",
                           help="auto: as in the checkpoint; f32, f16, bf16, q8_0, q4_k_m, ..."),
     ] = "auto",
+    no_vocab: Annotated[
+        bool, typer.Option("--no-vocab", help="Leave the tokenizer out.")
+    ] = False,
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
     """Convert a checkpoint (safetensors) to a GGUF file."""
     from .origins import FromCheckpoint
 
-    _make(FromCheckpoint(Path(source)), type, flags, out, force, threads)
+    origin = FromCheckpoint(Path(source), vocabulary=not no_vocab)
+    _make(origin, type, flags, out, force, threads)
 
 
 def quantize(

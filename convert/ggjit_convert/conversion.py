@@ -23,13 +23,14 @@ def no_progress(what: str, n_done: int, n_all: int) -> None:
 
 def convert(
     source: Path | str, out: Path | str, type: str = "auto", *, force: bool = False,
-    n_threads: int | None = None, progress: Progress = no_progress,
+    n_threads: int | None = None, progress: Progress = no_progress, vocabulary: bool = True,
 ) -> Path:  # fmt: skip
     """Convert a checkpoint to a GGUF file; return the file.
 
+    Without `vocabulary` the tokenizer is left out.
     Raises: CheckpointError for a bad checkpoint; ValueError for a bad wish; OSError.
     """
-    conversion = Conversion.of(FromCheckpoint(Path(source)), type)
+    conversion = Conversion.of(FromCheckpoint(Path(source), vocabulary=vocabulary), type)
     return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
 
 

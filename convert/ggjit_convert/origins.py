@@ -18,6 +18,7 @@ from .arrays import Bytes, Floats
 from .keys import Keys, Typed
 from .plan import Planned, mapped
 from .sources import open_checkpoint
+from .vocab import vocabulary_of
 
 
 class Origin(Protocol):
@@ -39,11 +40,16 @@ class Origin(Protocol):
 
 
 class FromCheckpoint:
-    """A checkpoint, its tensors mapped. Raises: CheckpointError; OSError."""
+    """A checkpoint, its tensors mapped; without `vocabulary` its tokenizer is left alone.
 
-    def __init__(self, path: Path) -> None:
+    Raises: CheckpointError; OSError.
+    """
+
+    def __init__(self, path: Path, *, vocabulary: bool = True) -> None:
         self.family: Architecture = architecture_of(open_checkpoint(path))
         self.tensors = mapped(self.family)
+        folder, n_vocab = self.family.checkpoint.folder, self.tensors["token_embd.weight"].shape[0]
+        self.vocabulary = vocabulary_of(folder, n_vocab, self.family.arch) if vocabulary else None
 
     @property
     def name(self) -> str:
@@ -54,10 +60,12 @@ class FromCheckpoint:
         if plan is not None:
             keys.general |= about(self.family, plan)
         self.family.write_keys(keys)
+        if self.vocabulary:
+            keys.general |= self.vocabulary.metadata
         return keys
 
     def notes(self) -> list[str]:
-        return self.family.notes()
+        return self.family.notes() + (self.vocabulary.warnings if self.vocabulary else [])
 
 
 class FromGGUF:

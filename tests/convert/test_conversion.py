@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from checkpoint_files import bf16, safetensors
 
 from ggjit.formats import find
 from ggjit.gguf import GGMLType, open_gguf
-from ggjit_convert import CheckpointError, convert, requantize
+from ggjit_convert import CheckpointError, requantize
+from ggjit_convert import convert as convert_all
 from ggjit_convert.conversion import Conversion
 from ggjit_convert.importance import read_importance
 from ggjit_convert.origins import FromCheckpoint, FromGGUF
 from ggjit_convert.quantize.policy import Wishes
 
 DATA = Path(__file__).parent / "data"
+convert = partial(convert_all, vocabulary=False)
 N_LAYERS, N_EMBD, N_FF, N_VOCAB = 2, 32, 64, 40
 
 
@@ -85,7 +88,7 @@ def test_auto_keeps_what_the_checkpoint_has(checkpoint, rng, tmp_path):
 
 def test_wishes(checkpoint):
     wishes = Wishes(GGMLType.F16, GGMLType.BF16, [(r"blk\.1\.ffn_(up|gate)", GGMLType.Q4_1)])
-    plan = Conversion.of(FromCheckpoint(checkpoint()), "q8_0", wishes).plan
+    plan = Conversion.of(FromCheckpoint(checkpoint(), vocabulary=False), "q8_0", wishes).plan
     types = {p.name: p.type.name for p in plan}
     assert types["token_embd.weight"] == "BF16"
     assert types["blk.1.ffn_up.weight"] == "Q4_1"
@@ -222,7 +225,8 @@ def test_the_old_format_of_importance(tmp_path, rng, checkpoint):
     path.write_bytes(old_importance({"blk.0.ffn_up.weight": values}))
     importance = read_importance(path)
     np.testing.assert_allclose(importance.means["blk.0.ffn_up.weight"], values[None], rtol=1e-6)
-    conversion = Conversion.of(FromCheckpoint(checkpoint()), "q4_0", importance=importance)
+    origin = FromCheckpoint(checkpoint(), vocabulary=False)
+    conversion = Conversion.of(origin, "q4_0", importance=importance)
     given = {p.name for p in conversion.plan if p.importance is not None}
     assert given == {"blk.0.ffn_up.weight"}
 
@@ -246,12 +250,12 @@ def test_importance_of_another_model(tmp_path, checkpoint):
     path.write_bytes(old_importance({"blk.0.ffn_up.weight": np.ones(7)}))
     importance = read_importance(path)
     with pytest.raises(ValueError, match=r"is of 1 x 7 columns, the tensor is \[64, 32\]"):
-        Conversion.of(FromCheckpoint(checkpoint()), "q4_0", importance=importance)
+        Conversion.of(FromCheckpoint(checkpoint(), vocabulary=False), "q4_0", importance=importance)
 
 
 def test_mapped_folders_of_every_family_have_a_plan():
     for folder in sorted(DATA.iterdir()):
-        assert Conversion.of(FromCheckpoint(folder), "q4_k_m").table()
+        assert Conversion.of(FromCheckpoint(folder, vocabulary=False), "q4_k_m").table()
 
 
 def test_a_model_card_that_cannot_be_read(checkpoint, tmp_path):
