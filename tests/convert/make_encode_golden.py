@@ -18,8 +18,19 @@ from ggjit.gguf import GGMLType
 
 FILE = Path(__file__).with_name("encode_golden.json")
 EXACT = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4")
-SEARCHED = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
-WEIGHTED = (*SEARCHED, "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "IQ4_XS")
+SEARCHED = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ3_XXS", "IQ3_S")
+WEIGHTED = (
+    *SEARCHED,
+    "Q4_0",
+    "Q4_1",
+    "Q5_0",
+    "Q5_1",
+    "IQ4_NL",
+    "IQ4_XS",
+    "IQ2_XXS",
+    "IQ2_XS",
+    "IQ2_S",
+)
 
 
 class Ggml:

@@ -17,7 +17,12 @@ GOLDEN = json.loads(FILE.read_text(encoding="ascii"))
 
 each_type = pytest.mark.parametrize("type", [GGMLType[n] for n in WEIGHTED], ids=WEIGHTED)
 each_kind = pytest.mark.parametrize(
-    ("kind", "type"), [(kind, GGMLType[n]) for kind in ("plain", "weighted") for n in GOLDEN[kind]]
+    ("kind", "type"),
+    [
+        pytest.param(kind, GGMLType[name], id=f"{kind}-{name}")
+        for kind in ("plain", "weighted")
+        for name in GOLDEN[kind]
+    ],
 )
 
 
@@ -27,7 +32,7 @@ def test_errors_are_no_larger_than_those_of_ggml(kind, type):
     made = encode(type, rows, importance, 2)
     error = relative_error(all_formats()[type], made, rows, importance)
     assert error <= SLACK * GOLDEN[kind][type.name]
-    assert error > 0.5 * GOLDEN[kind][type.name]  # else the measure is wrong
+    assert error > 0.4 * GOLDEN[kind][type.name]  # else the measure is wrong
 
 
 @each_kind
@@ -36,12 +41,14 @@ def test_edge_rows_keep_their_values(kind, type):
     rows, importance = stacked(n), importance_of(n) if kind == "weighted" else None
     made = encode(type, rows, importance, 1)
     ordinary = relative_error(fmt, made[:1], rows[:1], importance)
+    # Of the vectors that IQ2 and IQ3 have, few are one large value, and few of one value only.
+    unlike = ["one huge"] + ["one only", "constant"] * (type.name[:3] in ("IQ2", "IQ3"))
     for what, row, of in zip(edge_rows(n), rows, made, strict=True):
         values = fmt.decode_rows(of, n)
         assert np.isfinite(values).all(), what
         if what in ("zeros", "denormal", "tiny"):
             assert np.abs(values).max() <= 2 * np.abs(row).max(), what
-        elif what != "one huge":
+        elif what not in unlike:
             assert relative_error(fmt, of, row[None], importance) <= 1.3 * ordinary, what
 
 

@@ -1,12 +1,12 @@
-"""Tables of 16 bytes, and steps of floats."""
+"""Tables of 16 bytes, steps of floats, and tables in memory."""
 
 import numpy as np
 from compiled import compiled, results
 
 from ggjit.simd import lookup as module
-from ggjit.simd.lookup import LOOKUPS, lookup, staircase
-from ggjit.simd.ops import load, store
-from ggjit.simd.types import f32x16, tile, u8x64
+from ggjit.simd.lookup import LOOKUPS, lookup, staircase, table
+from ggjit.simd.ops import gather, load, store
+from ggjit.simd.types import f32x16, i32x16, tile, u8x64
 
 TABLE = (1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 255)
 BYTES = tile(u8x64, 3)
@@ -52,3 +52,17 @@ def test_every_step_and_what_is_on_a_bound(rng):
     np.testing.assert_array_equal(got[0], number)
     wanted = np.array([9, 8.5, 1, -4, 0.1], np.float32)[number]
     np.testing.assert_array_equal(got[1].view(np.float32), wanted)
+
+
+NUMBERS = np.arange(1000, dtype=np.int32) ** 2
+numbers = table(NUMBERS)
+
+
+@compiled
+def picked(index: int, out: int, thread: int, n_threads: int) -> None:
+    store(out, gather(i32x16, numbers(), load(i32x16, index)))
+
+
+def test_lanes_pick_from_a_table(rng):
+    index = rng.integers(0, 1000, 16, np.int32)
+    np.testing.assert_array_equal(results(picked, 16, np.int32, index=index), NUMBERS[index])

@@ -44,6 +44,13 @@ def put_byte(out, k, value):  # type: ignore[no-untyped-def]
 
 
 @device
+def put_word(out, k, word):  # type: ignore[no-untyped-def]
+    """Write int32 as bytes k to k + 3."""
+    for i in range(4):
+        put_byte(out, k + i, bit_field(word, 8 * i, 8))
+
+
+@device
 def put_nibbles(x, out, at):  # type: ignore[no-untyped-def]
     """Write the low four bits of 32 quants as 16 bytes: those of j and j + 16 in one."""
     for j in range(16):
@@ -57,8 +64,7 @@ def put_fives(x, out, at):  # type: ignore[no-untyped-def]
     word = zeros(i32x16)
     for j in range(32):
         word = put_above(word, bit_field(quant(x, j), 4, 1), j)
-    for k in range(4):
-        put_byte(out, at + k, bit_field(word, 8 * k, 8))
+    put_word(out, at, word)
     put_nibbles(x, out, at + 4)
 
 

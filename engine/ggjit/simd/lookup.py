@@ -7,13 +7,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy.typing as npt
 from llvmlite import ir
+from numba import types
 
 from . import target
 from .emit import Builder, Value, constant, each, op
 from .host import ARM
 from .parts import by_parts
-from .types import I8, f32x16, i32x16, u8x64
+from .types import I8, I64, f32x16, i32x16, u8x64
 
 
 def look_up_shuffling(name: str, n: int) -> Callable[..., Value]:
@@ -84,3 +86,18 @@ def staircase(bounds: tuple[float, ...], values: tuple[float, ...]) -> Any:
         return found
 
     return step_of
+
+
+def table(values: npt.NDArray[Any]) -> Any:
+    """Return the operation that gives the address of an array, which becomes part of the code."""
+    data = bytearray(values.tobytes())
+
+    @op(lambda: types.int64)
+    def address_of(b: Builder, kinds: Any) -> Value:
+        kind = ir.ArrayType(I8, len(data))
+        whole = ir.GlobalVariable(b.module, kind, b.module.get_unique_name("table"))
+        whole.initializer, whole.global_constant = ir.Constant(kind, data), True
+        whole.linkage, whole.align = "internal", 64
+        return b.ptrtoint(whole, I64)
+
+    return address_of

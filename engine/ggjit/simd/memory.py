@@ -86,6 +86,18 @@ def load_each(b: Builder, kinds: Any, _: Value, address: Value, stride: Value) -
     return tiled(b, kinds[0], [b.load(p, align=1) for p in ptr])
 
 
+@op(lambda kind, address, index: kind)
+def gather(b: Builder, kinds: Any, _: Value, address: Value, index: Value) -> Value:
+    """Read one element for each lane: number `index` of those that follow each other."""
+    vec, n_bytes = kinds[0], vec_bytes(kinds[0]) // kinds[0].n
+    value = ir.Constant(vec.ll, ir.Undefined)
+    for lane in range(vec.n):
+        number = b.zext(b.extract_element(index, I32(lane)), I64)
+        place = pointer(b, b.add(address, b.mul(number, I64(n_bytes))), vec.ll.element)
+        value = b.insert_element(value, b.load(place, align=1), I32(lane))
+    return value
+
+
 @op(lambda address, stride, value: types.void)
 def store_each(b: Builder, kinds: Any, address: Value, stride: Value, value: Value) -> None:
     """Write each register of a tile, `stride` bytes apart."""

@@ -34,6 +34,7 @@ from .bits import (
 )
 from .grid import by_group, by_token, dot_grid, load_grid, store_grid
 from .memory import (
+    gather,
     load,
     load_each,
     prefetch,
@@ -59,6 +60,7 @@ __all__ = [
     "dot_grid",
     "first_half",
     "fma",
+    "gather",
     "high_nibbles",
     "join",
     "load",
