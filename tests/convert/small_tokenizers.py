@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+from sentencepiece import SentencePieceTrainer
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
 
 TEXT = (
@@ -62,3 +64,37 @@ def edited(folder: Path, **changes: Any) -> Path:
         place[name.removeprefix("model_")] = value
     path.write_text(json.dumps(data), encoding="utf-8")
     return folder
+
+
+def character_bpe(
+    normalizer: Any = None, pre_tokenizer: Any = None, n_vocab: int = 400
+) -> Tokenizer:
+    """Train a BPE over characters with a fallback to bytes, as SentencePiece's are."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    if pre_tokenizer is not None:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_vocab, special_tokens=special, show_progress=False, max_token_length=12
+    )
+    tokenizer.train_from_iterator([TEXT] * 5, trainer)
+    data = json.loads(tokenizer.to_str())
+    data["added_tokens"] = data["added_tokens"][:3]  # the bytes are tokens of the model only
+    tokenizer = Tokenizer.from_str(json.dumps(data))
+    tokenizer.add_tokens([AddedToken("<think>", normalized=False)])
+    return tokenizer
+
+
+def sentencepiece_bpe(path: Path, **options: Any) -> None:
+    """Train a SentencePiece model with byte fallback and write it."""
+    model = io.BytesIO()
+    words = TEXT.split()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(words[i:] + words[:i]) for i in range(len(words))]),
+        model_writer=model,
+        **{"vocab_size": 330, "model_type": "bpe", "byte_fallback": True} | options,
+        minloglevel=2,
+    )
+    path.write_bytes(model.getvalue())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError
 from ..sources.files import inside
 from ..sources.strict_json import read_json
+from .byte_fallback import FIRST_MISSING, MISSING, byte_fallback_bpe, space_prefix
 from .byte_level import byte_level_bpe
 from .chat_templates import chat_templates
+from .families import family_keys
+from .sentencepiece import sentencepiece_bpe
+from .sentencepiece_model import read_sentencepiece_model
 from .special_tokens import special_tokens
-from .tokenizer_json import read_tokenizer_json
-from .vocabulary import KEY, Vocabulary
+from .tokenizer_json import TokenizerJson, read_tokenizer_json
+from .vocabulary import KEY, OWN_KEY, Vocabulary
 
 __all__ = ["Vocabulary", "vocabulary_of"]
 
@@ -23,22 +28,41 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     wrong in it; OSError.
     """
     path = inside(folder, "tokenizer.json")
-    if not path.is_file():
-        raise CheckpointError("there is no tokenizer.json", path=folder)
-    source = read_tokenizer_json(path)
-    if not source.is_byte_level:
-        raise CheckpointError("is not a byte-level BPE", path=path, field="model")
-    vocabulary = byte_level_bpe(source, n_vocab, arch)
+    source = read_tokenizer_json(path) if path.is_file() else None
     tokenizer_config = _optional(folder, "tokenizer_config.json")
+    found = _tokens(folder, source, tokenizer_config or {}, n_vocab, arch)
     config = _optional(folder, "config.json") or {}
-    vocabulary.metadata |= special_tokens(source, tokenizer_config, config, n_vocab)
-    # Said outright: some names of pre-tokenizers have a BOS by default.
-    vocabulary.metadata.setdefault(KEY + "add_bos_token", False)
+    found.metadata |= special_tokens(
+        source, found.metadata[KEY + "tokens"], tokenizer_config, config, n_vocab
+    )
+    found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
     if tokenizer_config is not None:
-        vocabulary.metadata |= chat_templates(folder, tokenizer_config)
-    return vocabulary
+        found.metadata |= chat_templates(folder, tokenizer_config)
+    return found
 
 
-def _optional(folder: Path, name: str) -> dict[str, object] | None:
+def _tokens(
+    folder: Path,
+    source: TokenizerJson | None,
+    tokenizer_config: dict[str, Any],
+    n_vocab: int,
+    arch: str,
+) -> Vocabulary:
+    """Return the tokens and what is done to text, from the file that tells most."""
+    if source is not None and source.is_byte_level:
+        return byte_level_bpe(source, n_vocab, arch)
+    model = inside(folder, "tokenizer.model")
+    if model.is_file():
+        pieces = read_sentencepiece_model(model)
+        found = sentencepiece_bpe(pieces, source.added if source else {}, tokenizer_config, n_vocab)
+        if source is not None and (prefix := space_prefix(source)) in (MISSING, FIRST_MISSING):
+            found.metadata[OWN_KEY + "space_prefix"] = prefix
+        return found
+    if source is not None:
+        return byte_fallback_bpe(source, n_vocab)
+    raise CheckpointError("there is no tokenizer.json and no tokenizer.model", path=folder)
+
+
+def _optional(folder: Path, name: str) -> dict[str, Any] | None:
     path = inside(folder, name)
     return read_json(path) if path.is_file() else None

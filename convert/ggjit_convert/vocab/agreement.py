@@ -1,16 +1,18 @@
-"""Whether a file's tokenizer does what its tokenizer.json does, tried on texts.
+"""Whether a file's tokenizer does what the checkpoint's own does, tried on texts.
 
-Both sides find special tokens in the text and add none around it.
+Both sides add no special tokens around a text; those written in it are found by both where the
+checkpoint's does that, which SentencePiece does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from ggjit.gguf import GGUFFile
@@ -19,6 +21,8 @@ from ggjit.gguf.values import Metadata
 from ggjit.text import Tokenizer
 
 from .nasty_texts import NASTY, random_texts
+
+Encode = Callable[[str], list[int]]
 
 N_RANDOM = 10_000
 N_SHOWN = 5
@@ -51,35 +55,50 @@ class Agreement:
 
     def __str__(self) -> str:
         if not self.n_different:
-            return f"{self.n_texts} texts are encoded as tokenizer.json encodes them"
+            return f"{self.n_texts} texts are encoded as the checkpoint's tokenizer encodes them"
         head = f"{self.n_different} of {self.n_texts} texts are encoded differently"
         return "\n  ".join([head, *map(str, self.differences)])
 
 
-def round_trip(tokenizer_json: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> Agreement:
-    """Compare a tokenizer.json with the tokenizer of a GGUF file, on nasty and random texts.
+def round_trip(source: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> Agreement:
+    """Compare a tokenizer.json or a tokenizer.model with the tokenizer of a GGUF file.
 
-    Raises: ValueError where the `tokenizers` library does not read the file.
+    Raises: ValueError where the library of the format does not read the file.
     """
+    read = _sentencepiece if source.suffix == ".model" else _tokenizer_json
     try:
-        library = LibraryTokenizer.from_file(str(tokenizer_json))
+        encode, words = read(source)
     except Exception as error:
-        raise ValueError(f"{tokenizer_json}: {error}") from None
-    words = sorted(library.get_vocab(with_added_tokens=True))
-    return compared(library, tokenizer, [*NASTY, *random_texts(words, n_random)])
+        raise ValueError(f"{source}: {error}") from None
+    texts = [*NASTY, *random_texts(words, n_random)]
+    return compared(encode, tokenizer, texts, special=read is _tokenizer_json)
 
 
-def compared(library: Any, tokenizer: Tokenizer, texts: Iterable[str]) -> Agreement:
-    """Encode texts with both."""
+def compared(
+    encode: Encode, tokenizer: Tokenizer, texts: Iterable[str], *, special: bool
+) -> Agreement:
+    """Encode texts with both; `special` tells whether control tokens are found in them."""
     n_texts, different = 0, []
     for text in texts:
-        expected = library.encode(text, add_special_tokens=False).ids
-        found = tokenizer.encode(text, special=True, bos=False)
+        expected = encode(text)
+        found = tokenizer.encode(text, special=special, bos=False)
         n_texts += 1
         if found != expected:
             different.append(Difference(text, expected, found))
     different.sort(key=lambda difference: len(difference.text))
     return Agreement(n_texts, len(different), different[:N_SHOWN])
+
+
+def _tokenizer_json(path: Path) -> tuple[Encode, list[str]]:
+    library = LibraryTokenizer.from_file(str(path))
+    words = sorted(library.get_vocab(with_added_tokens=True))
+    return lambda text: library.encode(text, add_special_tokens=False).ids, words
+
+
+def _sentencepiece(path: Path) -> tuple[Encode, list[str]]:
+    processor = SentencePieceProcessor(model_file=str(path))
+    words = [processor.id_to_piece(id) for id in range(processor.vocab_size())]
+    return processor.encode, words
 
 
 def tokenizer_of(metadata: Mapping[str, Any], path: Path) -> Tokenizer:

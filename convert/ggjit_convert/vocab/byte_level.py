@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .added import added_token
 from .pre_tokenizer import pre_tokenizer
-from .tokenizer_json import AddedToken, TokenizerJson
+from .tokenizer_json import TokenizerJson
 from .vocabulary import KEY, Token, TokenType, Vocabulary, beyond_the_rows, token_arrays
 
-SPACE = "\u2581"
-# Added tokens that files do not call special although they are.
-SPECIAL_TEXTS = frozenset(("<pad>", "<mask>", "<2mass>", "[@BOS@]"))
-SPECIAL_BRACKETS = (("<|", "|>"), ("<\uff5c", "\uff5c>"), ("<unused", ">"))
 # Options of the model that byte-level BPE leaves empty; GGUF has no place for them.
 NO_SUCH_OPTIONS = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 
@@ -32,19 +29,6 @@ def byte_level_bpe(source: TokenizerJson, n_vocab: int, arch: str) -> Vocabulary
     metadata |= token_arrays(tokens, n_vocab)
     metadata[KEY + "merges"] = [merge_line(*pair) for pair in source.merges]
     return Vocabulary(metadata, pre.warnings + beyond_the_rows(tokens, n_vocab))
-
-
-def added_token(added: AddedToken) -> Token:
-    """Return an added token as GGUF has it: control tokens, and text that is always found."""
-    if added.special or looks_special(added.content):
-        return Token(added.content, TokenType.CONTROL)
-    return Token(added.content.replace(SPACE, " "), TokenType.USER_DEFINED)
-
-
-def looks_special(text: str) -> bool:
-    """Return whether a token is a control token by its looks."""
-    brackets = any(text.startswith(start) and text.endswith(end) for start, end in SPECIAL_BRACKETS)
-    return brackets or text in SPECIAL_TEXTS
 
 
 def merge_line(left: str, right: str) -> str:

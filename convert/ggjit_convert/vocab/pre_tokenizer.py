@@ -54,12 +54,12 @@ def pre_tokenizer(source: TokenizerJson, arch: str) -> PreTokenizerKeys:
             f"{source.path}: the pre-tokenizer has no name in llama.cpp: engines that do not read "
             f"{OWN_KEY}pre_tokenizer will cut words in another way"
         )
-        return PreTokenizerKeys({KEY + "pre": DEFAULT, **_own_keys(source)}, [problem])
+        return PreTokenizerKeys({KEY + "pre": DEFAULT, **own_keys(source)}, [problem])
     names = _names(recipe)
     by_arch = NAMES_OF_ARCHS.get(arch)
     name = by_arch if by_arch in names else names[0]
     exact = _facts(PRE_TOKENIZERS[name]) == _facts(recipe)
-    return PreTokenizerKeys({KEY + "pre": name, **({} if exact else _own_keys(source))})
+    return PreTokenizerKeys({KEY + "pre": name, **({} if exact else own_keys(source))})
 
 
 def recipe_of(source: TokenizerJson) -> PreTokenizer | None:
@@ -142,7 +142,7 @@ def _split_pattern(step: Mapping[str, Any]) -> str | None:
     return text if (step.get("behavior"), bool(step.get("invert"))) in ways else None
 
 
-def _own_keys(source: TokenizerJson) -> dict[str, Any]:
+def own_keys(source: TokenizerJson) -> dict[str, Any]:
     """Return the rules whole, as JSON."""
     return {
         f"{OWN_KEY}normalizer": json.dumps(source.normalizer, ensure_ascii=False),

@@ -7,7 +7,7 @@ ids in config.json. Which of them counts is as in llama.cpp `gguf-py/gguf/vocab.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .tokenizer_json import TokenizerJson, parts
@@ -31,7 +31,11 @@ Json = Mapping[str, Any]
 
 
 def special_tokens(
-    source: TokenizerJson | None, tokenizer_config: Json | None, config: Json, n_vocab: int
+    source: TokenizerJson | None,
+    tokens: Sequence[str],
+    tokenizer_config: Json | None,
+    config: Json,
+    n_vocab: int,
 ) -> dict[str, Any]:
     """Return the ids and the flags that tell whether a token is added.
 
@@ -40,14 +44,19 @@ def special_tokens(
     special = _Special(tokenizer_config or {}, known=tokenizer_config is not None)
     if source is not None:
         special.post_process(source.post_processor)
-    ids = {added.content: id for id, added in sorted(source.added.items())} if source else {}
-    found: dict[str, Any] = {}
-    if tokenizer_config is not None:
-        special.add_flags(tokenizer_config)
-        found = {name: ids[text] for name, text in special.texts() if text in ids}
-    found = _ids_of_config(special.names, config) | found
+    special.add_flags(tokenizer_config or {})
+    added = {token.content: id for id, token in sorted(source.added.items())} if source else {}
+    texts = list(special.texts()) if tokenizer_config is not None else []
+    ids = {text: id for id, text in enumerate(tokens)}
+    # Names first, then config.json; at last a name that only the vocabulary itself knows.
+    found = {name: ids[text] for name, text in texts if text in ids}
+    found |= _ids_of_config(special.names, config)
+    found |= {name: added[text] for name, text in texts if text in added}
     keys = {f"{KEY}{KEYS[name]}_token_id": id for name, id in found.items() if id < n_vocab}
     keys |= {f"{KEY}add_{name}_token": adds for name, adds in special.adds.items() if name in ADDED}
+    if source is not None and source.is_byte_level:
+        # Said outright: some names of pre-tokenizers have a BOS by default.
+        keys.setdefault(KEY + "add_bos_token", False)
     return keys
 
 

@@ -13,16 +13,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from ..sources.strict_json import read_json
-
-
-@dataclass(frozen=True)
-class AddedToken:
-    """A token that is found in text before anything else is done with it."""
-
-    id: int
-    content: str
-    special: bool
-    normalized: bool
+from .added import AddedToken, added_tokens
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,7 @@ def read_tokenizer_json(path: Path) -> TokenizerJson:
         model=model,
         ids=_ids(path, model.get("vocab")),
         merges=_merges(path, model.get("merges")),
-        added=_added(path, data.get("added_tokens") or []),
+        added=added_tokens(path, "added_tokens", data.get("added_tokens") or []),
         normalizer=_optional(path, data, "normalizer"),
         pre_tokenizer=_optional(path, data, "pre_tokenizer"),
         post_processor=_optional(path, data, "post_processor"),
@@ -120,18 +111,3 @@ def _merges(path: Path, merges: Any) -> list[tuple[str, str]]:
             problem = f"must be two tokens, found {str(merges[i])[:40]!r}"
             raise CheckpointError(problem, path=path, field=f"model.merges[{i}]")
     return [(left, right) for left, right in pairs]
-
-
-def _added(path: Path, tokens: Any) -> dict[int, AddedToken]:
-    if not isinstance(tokens, list):
-        raise CheckpointError("must be a list", path=path, field="added_tokens")
-    found = {}
-    for i, token in enumerate(tokens):
-        facts = token if isinstance(token, dict) else {}
-        content, id = facts.get("content"), facts.get("id")
-        if not isinstance(content, str) or not content or type(id) is not int or id < 0:
-            problem = "must be an object with a content and an id"
-            raise CheckpointError(problem, path=path, field=f"added_tokens[{i}]")
-        special, normalized = bool(facts.get("special")), bool(facts.get("normalized", True))
-        found[id] = AddedToken(id, content, special, normalized)
-    return found

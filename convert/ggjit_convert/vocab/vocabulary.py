@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -9,6 +10,8 @@ from typing import Any
 
 KEY = "tokenizer.ggml."
 OWN_KEY = "tokenizer.ggjit."
+SPACE = "\u2581"  # how SentencePiece writes one
+BYTE = re.compile("<0x[0-9A-Fa-f]{2}>")
 
 
 class TokenType(IntEnum):
@@ -66,3 +69,8 @@ def beyond_the_rows(tokens: Mapping[int, Token], n_vocab: int) -> list[str]:
         f"{len(lost)} tokens have no row in the embedding of {n_vocab} and are left out, "
         f"the first is {lost[0]}, {text!r}"
     ]
+
+
+def is_byte(text: str) -> bool:
+    """Return whether a token stands for a byte that no other token has."""
+    return BYTE.fullmatch(text) is not None

@@ -7,14 +7,14 @@ merged; tokens in the file are written that way too.
 from __future__ import annotations
 
 from tokenizers import Regex, Tokenizer
-from tokenizers.models import BPE
 from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
 from ..gguf import GGUFFile, quoted
+from .merges import encoded, merging
 from .own_rules import own_rules
 from .pretokenizers import PRE_TOKENIZERS, PreTokenizer
-from .vocab import KEY, Vocab
+from .vocab import Vocab
 
 DEFAULT_PRE = "default"
 
@@ -36,7 +36,7 @@ class BytePairEncoding:
     def __init__(self, file: GGUFFile, vocab: Vocab) -> None:
         recipe, own = pre_tokenizer(vocab), own_rules(file, vocab)
         ignore_merges = own.ignore_merges if own else recipe.ignore_merges
-        self._tokenizer = Tokenizer(_merger(file, vocab, ignore_merges))
+        self._tokenizer = Tokenizer(merging(file, vocab, ignore_merges=ignore_merges))
         if own:
             self._tokenizer.normalizer = own.normalizer
         elif recipe.nfc:  # the library's: other ones know other versions of Unicode
@@ -45,14 +45,7 @@ class BytePairEncoding:
 
     def encode(self, text: str) -> list[int]:
         """Encode text without special tokens. A byte that the vocabulary lacks is left out."""
-        try:
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        except BaseException as error:
-            # The regex engine gives up on runs of ten million characters that match nothing.
-            if type(error).__name__ == "PanicException":
-                raise ValueError(f"the text cannot be split into words: {error}") from None
-            raise
-        return ids
+        return encoded(self._tokenizer, text)
 
     def token_bytes(self, token: str) -> bytes:
         """Return the bytes that an ordinary token stands for."""
@@ -74,33 +67,3 @@ def pre_tokenizer(vocab: Vocab) -> PreTokenizer:
         known = ", ".join(sorted(PRE_TOKENIZERS))
         raise vocab.error("pre", f"{quoted(vocab.pre)} is not supported, only {known}")
     return recipe
-
-
-def _merger(file: GGUFFile, vocab: Vocab, ignore_merges: bool) -> BPE:
-    """Build the model from the file's `"left right"` lines; both and what they make are tokens."""
-    merges = file.get(KEY + "merges", list)
-    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
-    try:
-        if _longest(merges) > _longest(vocab.tokens) + 1:
-            raise ValueError("a merge makes more than any token, which the library panics over")
-        return BPE(vocab=vocab.ids, merges=pairs, ignore_merges=ignore_merges)
-    except Exception:
-        # The library checks them in half the time that it takes here, but does not say which.
-        for i, merge in enumerate(merges):
-            _check_merge(vocab, i, merge)
-        raise
-
-
-def _longest(texts: list[str]) -> int:
-    return max(map(len, map(str.encode, texts)), default=0)
-
-
-def _check_merge(vocab: Vocab, i: int, merge: str) -> None:
-    left, _, right = merge.partition(" ")
-    if not (left and right):
-        problem = f"must be two tokens with a space between, found {quoted(merge)}"
-        raise vocab.error(f"merges[{i}]", problem)
-    for text in (left, right, left + right):
-        if text not in vocab.ids:
-            problem = f"{quoted(merge)} needs {quoted(text)}, which is not a token"
-            raise vocab.error(f"merges[{i}]", problem)

@@ -13,9 +13,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from ..gguf import GGUFError, GGUFFile
-from .vocab import Vocab
+from .vocab import OWN_KEY, Vocab
 
-OWN_KEY = "tokenizer.ggjit."
 # The library reads rules only as part of a whole tokenizer.
 WHOLE = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
 

@@ -1,6 +1,6 @@
 """The tokenizer of a GGUF file: text to ids and back.
 
-Not supported: `tokenizer.ggml.model` other than gpt2 and llama.
+Not supported: `tokenizer.ggml.model` other than those in `vocab.MODELS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 from ..gguf import GGUFFile
 from .special_tokens import SpecialTokens
 from .stream import TokenStream
-from .vocab import KEY, TokenType, Vocab, byte_value, read_vocab
+from .vocab import KEY, OWN_KEY, TokenType, Vocab, byte_value, has_own_rules, read_vocab
 
 
 class PlainTextModel(Protocol):
@@ -40,9 +40,14 @@ class Tokenizer:
         self._model, add_bos = _model(file, vocab)
         self.add_bos = self._adds(file, "bos", add_bos and self.bos_id is not None)
         self.add_eos = self._adds(file, "eos", False)
-        self._add_space_prefix = vocab.model == "llama" and file.get(
-            KEY + "add_space_prefix", bool, True
+        # Rules of a file's own say themselves what comes before a text.
+        self._add_space_prefix = (
+            vocab.model == "llama"
+            and not has_own_rules(file)
+            and file.get(KEY + "add_space_prefix", bool, True)
         )
+        prefix = file.get(OWN_KEY + "space_prefix", str, "always")
+        self._only_first, self._only_missing = "first" in prefix, "missing" in prefix
         self._bytes: dict[int, bytes] = {}
 
     @classmethod
@@ -84,12 +89,15 @@ class Tokenizer:
             for part in pieces:
                 if isinstance(part, int):
                     ids.append(part)
-                    starts = True
+                    starts = not self._only_first
                 else:
-                    prefix = " " if starts and self._add_space_prefix else ""
-                    ids += self._model.encode(prefix + part)
+                    ids += self._model.encode(self._prefixed(part) if starts else part)
                     starts = False
         return ids
+
+    def _prefixed(self, text: str) -> str:
+        has_one = self._only_missing and text.startswith((" ", "\u2581"))
+        return " " + text if self._add_space_prefix and not has_one else text
 
     def decode(self, ids: Iterable[int], *, special: bool = True) -> str:
         """Return the text of `ids`; `special` False leaves out control tokens.
@@ -153,13 +161,18 @@ class Tokenizer:
 def _model(file: GGUFFile, vocab: Vocab) -> tuple[PlainTextModel, bool]:
     """Return the model for plain text and whether a BOS comes first by default."""
     # Each library takes its time to import, and only one is needed.
-    if vocab.model == "llama":
-        from .spm import SentencePiece
+    if vocab.model == "gpt2":
+        from .bpe import BytePairEncoding, pre_tokenizer
 
-        return SentencePiece(file, vocab), True
-    from .bpe import BytePairEncoding, pre_tokenizer
+        return BytePairEncoding(file, vocab), pre_tokenizer(vocab).add_bos
+    if vocab.model == "gemma4" or has_own_rules(file):
+        from .character_bpe import CharacterPairEncoding
+        from .own_rules import own_rules
 
-    return BytePairEncoding(file, vocab), pre_tokenizer(vocab).add_bos
+        return CharacterPairEncoding(file, vocab, own_rules(file, vocab)), True
+    from .spm import SentencePiece
+
+    return SentencePiece(file, vocab), True
 
 
 def _check_unicode(text: str) -> None:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from ..gguf import GGUFError, GGUFFile, quoted
 
 KEY = "tokenizer.ggml."
-MODELS = ("gpt2", "llama")
+OWN_KEY = "tokenizer.ggjit."
+MODELS = ("gpt2", "llama", "gemma4")
 MAX_TOKEN_CHARACTERS = 1 << 16
 BYTE_TOKEN = re.compile("<0x([0-9A-Fa-f]{2})>")
 
@@ -107,6 +108,11 @@ def read_vocab(file: GGUFFile) -> Vocab:
         special_ids=special_ids,
         eog_ids=eog_ids,
     )
+
+
+def has_own_rules(file: GGUFFile) -> bool:
+    """Return whether the file says itself how text is normalised and cut (`own_rules`)."""
+    return OWN_KEY + "pre_tokenizer" in file.metadata
 
 
 def byte_value(token: str) -> int | None:

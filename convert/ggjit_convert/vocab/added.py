@@ -1,0 +1,59 @@
+"""Tokens that are found in text before anything else is done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError
+from .vocabulary import SPACE, Token, TokenType
+
+# Tokens that files do not call special although they are.
+SPECIAL_TEXTS = frozenset(("<pad>", "<mask>", "<2mass>", "[@BOS@]"))
+SPECIAL_BRACKETS = (("<|", "|>"), ("<\uff5c", "\uff5c>"), ("<unused", ">"))
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """`special` ones are not text; `normalized` ones are looked for in normalised text."""
+
+    id: int
+    content: str
+    special: bool
+    normalized: bool
+
+
+def added_tokens(path: Path, field: str, entries: Any) -> dict[int, AddedToken]:
+    """Check a list of added tokens, as tokenizer.json has it.
+
+    Raises: CheckpointError naming `path`, `field` and the entry.
+    """
+    if not isinstance(entries, list):
+        raise CheckpointError("must be a list", path=path, field=field)
+    found = {}
+    for i, entry in enumerate(entries):
+        facts = entry if isinstance(entry, dict) else {}
+        content, id = facts.get("content"), facts.get("id")
+        if not isinstance(content, str) or not content or type(id) is not int or id < 0:
+            problem = "must be an object with a content and an id"
+            raise CheckpointError(problem, path=path, field=f"{field}[{i}]")
+        special, normalized = bool(facts.get("special")), bool(facts.get("normalized", True))
+        found[id] = AddedToken(id, content, special, normalized)
+    return found
+
+
+def added_token(added: AddedToken) -> Token:
+    """Return an added token as GGUF has it: a control token, or text that is always found."""
+    if added.special or looks_special(added.content):
+        return Token(added.content, TokenType.CONTROL)
+    return Token(added.content.replace(SPACE, " "), TokenType.USER_DEFINED)
+
+
+def looks_special(text: str) -> bool:
+    """Return whether a token is a control token by its looks.
+
+    Source: llama.cpp `conversion/base.py` (`does_token_look_special`).
+    """
+    brackets = any(text.startswith(start) and text.endswith(end) for start, end in SPECIAL_BRACKETS)
+    return brackets or text in SPECIAL_TEXTS
