@@ -41,7 +41,8 @@ def on(name, *arguments, folder=TESTS.parent, **variables):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_kernels_on_another_target(name):
-    chosen = ["tests/kernels", "tests/simd", "-m", "not every_type"]
+    encoders = "tests/convert/test_encode_exact.py"
+    chosen = ["tests/kernels", "tests/simd", encoders, "-m", "not every_type"]
     out = on(name, "-m", "pytest", *chosen, "-q", "-p", "no:cacheprovider")
     assert " failed" not in out
 
