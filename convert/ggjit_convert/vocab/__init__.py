@@ -15,6 +15,8 @@ from .families import family_keys
 from .sentencepiece import sentencepiece_bpe
 from .sentencepiece_model import read_sentencepiece_model
 from .special_tokens import special_tokens
+from .tekken import tekken_bpe
+from .tiktoken import FILES, is_tiktoken, tiktoken_bpe
 from .tokenizer_json import TokenizerJson, read_tokenizer_json
 from .vocabulary import KEY, OWN_KEY, Vocabulary
 
@@ -36,8 +38,7 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
         source, found.metadata[KEY + "tokens"], tokenizer_config, config, n_vocab
     )
     found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
-    if tokenizer_config is not None:
-        found.metadata |= chat_templates(folder, tokenizer_config)
+    found.metadata |= chat_templates(folder, tokenizer_config or {})
     return found
 
 
@@ -51,6 +52,12 @@ def _tokens(
     """Return the tokens and what is done to text, from the file that tells most."""
     if source is not None and source.is_byte_level:
         return byte_level_bpe(source, n_vocab, arch)
+    if source is None:
+        if (tekken := inside(folder, "tekken.json")).is_file():
+            return tekken_bpe(tekken, n_vocab)
+        ranks = (inside(folder, name) for name in FILES)
+        if (tiktoken := next(filter(is_tiktoken, ranks), None)) is not None:
+            return tiktoken_bpe(tiktoken, tokenizer_config, n_vocab)
     model = inside(folder, "tokenizer.model")
     if model.is_file():
         pieces = read_sentencepiece_model(model)
@@ -60,7 +67,8 @@ def _tokens(
         return found
     if source is not None:
         return byte_fallback_bpe(source, n_vocab)
-    raise CheckpointError("there is no tokenizer.json and no tokenizer.model", path=folder)
+    files = ", ".join(("tokenizer.json", "tekken.json", *FILES))
+    raise CheckpointError(f"there is no tokenizer in it, none of {files}", path=folder)
 
 
 def _optional(folder: Path, name: str) -> dict[str, Any] | None:

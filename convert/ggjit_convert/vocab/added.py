@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,20 @@ def added_tokens(path: Path, field: str, entries: Any) -> dict[int, AddedToken]:
         special, normalized = bool(facts.get("special")), bool(facts.get("normalized", True))
         found[id] = AddedToken(id, content, special, normalized)
     return found
+
+
+def decoder_tokens(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[int, AddedToken]:
+    """Return the `added_tokens_decoder` of tokenizer_config.json, an object with ids for keys.
+
+    Raises: CheckpointError naming the entry.
+    """
+    decoder = tokenizer_config.get("added_tokens_decoder")
+    entries = [
+        {**token, "id": int(id)}
+        for id, token in (decoder.items() if isinstance(decoder, Mapping) else ())
+        if isinstance(token, Mapping) and id.isdecimal()
+    ]
+    return added_tokens(folder / "tokenizer_config.json", "added_tokens_decoder", entries)
 
 
 def added_token(added: AddedToken) -> Token:

@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ggjit.text.pretokenizers import GPT2_PATTERN, PRE_TOKENIZERS, PreTokenizer
 
+from ..errors import CheckpointError
 from .tokenizer_json import TokenizerJson, parts
 from .vocabulary import KEY, OWN_KEY
 
@@ -60,6 +62,33 @@ def pre_tokenizer(source: TokenizerJson, arch: str) -> PreTokenizerKeys:
     name = by_arch if by_arch in names else names[0]
     exact = _facts(PRE_TOKENIZERS[name]) == _facts(recipe)
     return PreTokenizerKeys({KEY + "pre": name, **({} if exact else own_keys(source))})
+
+
+def pre_tokenizer_of_pattern(path: Path, pattern: Any) -> PreTokenizerKeys:
+    """Return the keys for one expression, of tiktoken's kind: whole words come before merges.
+
+    Raises: CheckpointError if it is not an expression.
+    """
+    if not isinstance(pattern, str):
+        raise CheckpointError("must be an expression", path=path, field="config.pattern")
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    bytes = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+    source = TokenizerJson(
+        path=path,
+        model={"type": "BPE", "ignore_merges": True},
+        ids={},
+        merges=[],
+        added={},
+        normalizer=None,
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [split, bytes]},
+        post_processor=None,
+    )
+    return pre_tokenizer(source, "")
 
 
 def recipe_of(source: TokenizerJson) -> PreTokenizer | None:

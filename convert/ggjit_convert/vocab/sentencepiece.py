@@ -12,7 +12,7 @@ from typing import Any
 
 from ..sources.files import inside
 from ..sources.strict_json import read_json
-from .added import AddedToken, added_token, added_tokens
+from .added import AddedToken, added_token, added_tokens, decoder_tokens
 from .sentencepiece_model import BPE, SentencePieceModel
 from .vocabulary import (
     KEY,
@@ -69,15 +69,7 @@ def _added(folder: Path, tokenizer_config: Mapping[str, Any]) -> Iterable[AddedT
         entries = [{"id": id, "content": text} for text, id in read_json(path).items()]
         for added in added_tokens(path, "added_tokens", entries).values():
             yield AddedToken(added.id, added.content, special=False, normalized=True)
-    decoder = tokenizer_config.get("added_tokens_decoder")
-    if isinstance(decoder, Mapping):
-        path = inside(folder, "tokenizer_config.json")
-        entries = [
-            {**token, "id": int(id)}
-            for id, token in decoder.items()
-            if isinstance(token, Mapping) and id.isdecimal()
-        ]
-        yield from added_tokens(path, "added_tokens_decoder", entries).values()
+    yield from decoder_tokens(folder, tokenizer_config).values()
 
 
 def _charsmap_lost(source: SentencePieceModel) -> list[str]:

@@ -98,6 +98,17 @@ QWEN35 = PreTokenizer(
 )
 GPT4O = PreTokenizer((_gpt4o(r"\p{N}{1,3}", CONTRACTIONS + "?"),))
 TEKKEN = PreTokenizer((_gpt4o(r"\p{N}", ""),), ignore_merges=True, add_bos=True)
+
+
+def _kimi() -> str:
+    upper = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
+    lower = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
+    start, end = r"[^\r\n\p{L}\p{N}]?", CONTRACTIONS + "?"
+    words = f"{start}{upper}*{lower}+{end}|{start}{upper}+{lower}*{end}"
+    return rf"[\p{{Han}}]+|{words}|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{SPACES}"
+
+
+KIMI_K2 = PreTokenizer((_kimi(),), ignore_merges=True)
 BAILING = PreTokenizer(
     (
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*"
@@ -132,6 +143,7 @@ RECIPES: tuple[tuple[str, PreTokenizer], ...] = (
     ("viking", VIKING),
     ("gpt-4o llama4 kanana2 minimax-m2", GPT4O),
     ("tekken", TEKKEN),
+    ("kimi-k2", KIMI_K2),
     ("bailingmoe bailingmoe2 llada-moe", BAILING),
     ("seed-coder", SEED_CODER),
 )
