@@ -41,8 +41,8 @@ def test_edge_rows_keep_their_values(kind, type):
     rows, importance = stacked(n), importance_of(n) if kind == "weighted" else None
     made = encode(type, rows, importance, 1)
     ordinary = relative_error(fmt, made[:1], rows[:1], importance)
-    # Of the vectors that IQ2 and IQ3 have, few are one large value, and few of one value only.
-    unlike = ["one huge"] + ["one only", "constant"] * (type.name[:3] in ("IQ2", "IQ3"))
+    # Of the vectors that IQ1 to IQ3 have, few are one large value, and few of one value only.
+    unlike = ["one huge"] + ["one only", "constant"] * (type.name[:3] in ("IQ1", "IQ2", "IQ3"))
     for what, row, of in zip(edge_rows(n), rows, made, strict=True):
         values = fmt.decode_rows(of, n)
         assert np.isfinite(values).all(), what

@@ -14,7 +14,8 @@ from ggjit.simd.types import i32x16
 from .columns import put_byte, put_half, quant
 from .encoder import Encoder
 from .grid import Grid
-from .picked import n_scratch, picking, put_scales
+from .picked import n_scratch, picking, put_scales, vectors
+from .signs import taking
 from .weights import by_importance, by_size
 
 VECTORS = Grid(GRID, [size / 8 for size in SIZES])
@@ -22,7 +23,7 @@ VECTORS = Grid(GRID, [size / 8 for size in SIZES])
 
 def encoding(weigh: Any) -> Any:
     """Return the device function that encodes with given weights."""
-    pick = picking(VECTORS, 16, weigh, even=False)
+    pick = picking(VECTORS, 16, weigh, taking(even=False), vectors(VECTORS, 16), 15)
 
     @device
     def encode(x, importance, out, scratch):  # type: ignore[no-untyped-def]

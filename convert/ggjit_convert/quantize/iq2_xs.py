@@ -12,7 +12,8 @@ from ggjit.simd.ops import bit_field, put_above
 from .columns import put_byte, put_half, quant
 from .encoder import Encoder
 from .grid import Grid
-from .picked import n_scratch, picking, put_scales
+from .picked import n_scratch, picking, put_scales, vectors
+from .signs import taking
 from .weights import by_importance, by_size
 
 VECTORS = Grid(GRID, [size / 8 for size in SIZES])
@@ -20,7 +21,7 @@ VECTORS = Grid(GRID, [size / 8 for size in SIZES])
 
 def encoding(weigh: Any) -> Any:
     """Return the device function that encodes with given weights."""
-    pick = picking(VECTORS, 16, weigh, even=True)
+    pick = picking(VECTORS, 16, weigh, taking(even=True), vectors(VECTORS, 16), 15)
 
     @device
     def encode(x, importance, out, scratch):  # type: ignore[no-untyped-def]

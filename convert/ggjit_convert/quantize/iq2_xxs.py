@@ -11,7 +11,8 @@ from ggjit.jit import device
 from .columns import put_byte, put_half, quant
 from .encoder import Encoder
 from .grid import Grid
-from .picked import n_scratch, picking, put_signs_and_scale
+from .picked import n_scratch, picking, put_signs_and_scale, vectors
+from .signs import taking
 from .weights import by_importance, by_size
 
 VECTORS = Grid(GRID, [size / 8 for size in SIZES])
@@ -19,7 +20,7 @@ VECTORS = Grid(GRID, [size / 8 for size in SIZES])
 
 def encoding(weigh: Any) -> Any:
     """Return the device function that encodes with given weights."""
-    pick = picking(VECTORS, 32, weigh, even=True)
+    pick = picking(VECTORS, 32, weigh, taking(even=True), vectors(VECTORS, 32), 15)
 
     @device
     def encode(x, importance, out, scratch):  # type: ignore[no-untyped-def]

@@ -13,7 +13,8 @@ from ggjit.simd.types import i32x16
 from .columns import put_byte, put_half, quant
 from .encoder import Encoder
 from .grid import Grid
-from .picked import n_scratch, picking, put_scales
+from .picked import n_scratch, picking, put_scales, vectors
+from .signs import taking
 from .weights import by_importance, by_size
 
 VECTORS = Grid(GRID, SIZES)
@@ -21,7 +22,7 @@ VECTORS = Grid(GRID, SIZES)
 
 def encoding(weigh: Any) -> Any:
     """Return the device function that encodes with given weights."""
-    pick = picking(VECTORS, 32, weigh, even=False)
+    pick = picking(VECTORS, 32, weigh, taking(even=False), vectors(VECTORS, 32), 15)
 
     @device
     def encode(x, importance, out, scratch):  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
-"""What IQ2 and IQ3 types share: scales of every few columns, and the vectors that fit them best.
+"""What IQ types with grids share: scales of every few columns, and the vectors that fit them best.
 
-A scale is an odd multiple, up to 31, of the block's unit.
+A scale is an odd multiple of the block's unit.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 from ggjit.jit import device
 from ggjit.simd.ops import (
+    absolute,
     bit_field,
     maximum,
     minimum,
@@ -24,6 +25,7 @@ from ggjit.simd.types import f32x16, i32x16
 
 from .columns import (
     column,
+    furthest,
     half,
     inverse,
     mean_square,
@@ -33,26 +35,47 @@ from .columns import (
     smallest_and_largest,
 )
 from .grid import Grid
-from .signs import taking
 
-N_FIRST = 3  # scales tried around the one that is best without a grid
 POLISH = 1  # times that the best is tried again, as it fits the vectors
 ROUNDS = 2  # of vectors, and of units and scales that fit them
 
 
 def n_scratch(grid: Grid) -> int:
     """Return how many vectors of scratch `pick` needs."""
-    return 256 + 64 + 32 + 16 + 16 + 8 + grid.n_room
+    return 256 + 64 + 32 + 16 + 16 + 12 + grid.n_room
 
 
-def picking(grid: Grid, width: int, weigh: Any, even: bool) -> Any:
+def vectors(grid: Grid, width: int) -> Any:
+    """Return the device function that picks vectors for `width` columns, at a scale."""
+    nearest, sums, m = grid.nearest(), grid.sums(), grid.n_columns
+    n_vectors = width // m
+
+    @device
+    def picked(x, w, scale, numbers, room):  # type: ignore[no-untyped-def]
+        """Write the numbers of the nearest vectors; return the sums that fit the scale to them."""
+        a, b, none = zeros(f32x16), zeros(f32x16), zeros(f32x16)
+        for k in range(n_vectors):
+            part = 64 * m * k
+            number = nearest(x + part, w + part, scale, none, room)[0]
+            store(numbers + 64 * k, number)
+            ak, bk = sums(x + part, w + part, number, none)
+            a, b = a + ak, b + bk
+        return a, b
+
+    return picked
+
+
+def picking(
+    grid: Grid, width: int, weigh: Any, take_signs: Any, picked: Any, most: int, tries: int = 3
+) -> Any:
     """Return the device function that picks vectors for a block of 256 columns.
 
-    `weigh` is one of weights.py; `even` tells whether minus signs have to be (signs.py).
+    `weigh` is one of weights.py, `take_signs` one of signs.py, `picked` picks vectors for `width`
+    columns; scales are odd multiples of a unit, up to 2 * most + 1. `tries`, an odd number, are
+    tried around the one that is best without a grid.
     """
-    take_signs, top = taking(even), grid.top
-    nearest, sums, m = grid.nearest(), grid.sums(), grid.n_columns
-    n, n_vectors, value_of = 256 // width, width // grid.n_columns, grid.value_of
+    n, n_vectors = 256 // width, width // grid.n_columns
+    nearest_value, top = grid.nearest_value, grid.top
 
     @device
     def pick(x, importance, scratch):  # type: ignore[no-untyped-def]
@@ -67,12 +90,12 @@ def picking(grid: Grid, width: int, weigh: Any, even: bool) -> Any:
         for k in range(n):
             part = 64 * width * k
             store(scales + 64 * k, searched(x + part, w + part, room))
-        unit = half(smallest_and_largest(scales, n)[1] / 31)
+        unit = half(smallest_and_largest(scales, n)[1] / (2 * most + 1))
         for i in range(ROUNDS):
             a, b, per_unit = zeros(f32x16), zeros(f32x16), inverse(unit)
             for k in range(n):
                 part = 64 * width * k
-                s = odd(column(scales, k) * per_unit)
+                s = odd(column(scales, k) * per_unit, most)
                 store(factors + 64 * k, round_to(i32x16, s))
                 own = numbers + 64 * n_vectors * k
                 ak, bk = picked(x + part, w + part, unit * s, own, room)
@@ -83,25 +106,13 @@ def picking(grid: Grid, width: int, weigh: Any, even: bool) -> Any:
         return unit, numbers, signs, factors
 
     @device
-    def picked(x, w, scale, numbers, room):  # type: ignore[no-untyped-def]
-        """Write the numbers of the nearest vectors; return the sums that fit the scale to them."""
-        a, b = zeros(f32x16), zeros(f32x16)
-        for k in range(n_vectors):
-            part = 64 * m * k
-            number = nearest(x + part, w + part, scale, room)
-            store(numbers + 64 * k, number)
-            ak, bk = sums(x + part, w + part, number)
-            a, b = a + ak, b + bk
-        return a, b
-
-    @device
     def searched(x, w, room):  # type: ignore[no-untyped-def]
         """Return the scale of `width` columns that fits best."""
         start = without_grid(x, w)
         scale, best = start, zeros(f32x16)
-        for i in range(N_FIRST + POLISH):
-            tried = start * (0.85 + 0.15 * i)
-            if i >= N_FIRST:
+        for i in range(tries + POLISH):
+            tried = start * (1 + 0.15 * (i - tries // 2))
+            if i >= tries:
                 tried = scale
             a, b = picked(x, w, tried, room, room + 64 * 8)
             fit = a * inverse(b)
@@ -112,13 +123,13 @@ def picking(grid: Grid, width: int, weigh: Any, even: bool) -> Any:
     @device
     def without_grid(x, w):  # type: ignore[no-untyped-def]
         """Return the scale that fits best if every column had any value."""
-        largest = smallest_and_largest(x, width)[1] / top
+        largest = absolute(furthest(x, width)) / top
         scale, best = largest, zeros(f32x16)
         for i in range(16):
             levels = inverse(largest * (0.4 + 0.05 * i))
             a, b = zeros(f32x16), zeros(f32x16)
             for j in range(width):
-                q = value_of(column(x, j) * levels * 0.5 - 0.5)
+                q = nearest_value(column(x, j) * levels)
                 wq = column(w, j) * q
                 a, b = a + wq * column(x, j), b + wq * q
             fit = a * inverse(b)
@@ -130,10 +141,10 @@ def picking(grid: Grid, width: int, weigh: Any, even: bool) -> Any:
 
 
 @device
-def odd(v):  # type: ignore[no-untyped-def]
-    """Return the nearest odd number of 1 to 31."""
+def odd(v, most):  # type: ignore[no-untyped-def]
+    """Return the nearest odd number of 1 to 2 * most + 1."""
     number = round_to(f32x16, (v - 1) * 0.5)
-    return minimum(maximum(number, zeros(f32x16)), splat(f32x16, 15)) * 2 + 1
+    return minimum(maximum(number, zeros(f32x16)), splat(f32x16, most)) * 2 + 1
 
 
 @device
