@@ -15,6 +15,7 @@ from .tokenizer import Tokenizer
 from .user_text import MARKER, UserText
 
 FIELD = "tokenizer.chat_template"
+REASONING = ("reasoning_content", "thinking", "reasoning")
 Dicts: TypeAlias = Sequence[Mapping[str, Any]]
 
 
@@ -60,8 +61,7 @@ class ChatTemplate:
         Raises: ValueError if the template is not valid, does not accept the messages, or does what
         a template must not.
         """
-        _check_messages(messages)
-        variables |= {"messages": messages, "tools": tools}
+        variables |= {"messages": _checked(messages), "tools": tools}
         return self._run({**variables, "add_generation_prompt": add_generation_prompt})
 
     def encode(
@@ -78,8 +78,7 @@ class ChatTemplate:
         spell stay text. A BOS comes first if the file asks for one, and never twice.
         Raises: ValueError, as `render` does.
         """
-        _check_messages(messages)
-        variables |= {"messages": messages, "tools": tools}
+        variables |= {"messages": _checked(messages), "tools": tools}
         text = self._run_marked(variables, add_generation_prompt)
         parts = self._tokenizer.special_tokens.split(text, control=True)
         ids = self._tokenizer.encode_parts(
@@ -145,8 +144,18 @@ class ChatTemplate:
         return GGUFError(problem, path=self._path, field=self._field)
 
 
-def _check_messages(messages: Dicts) -> None:
+def _checked(messages: Dicts) -> list[Mapping[str, Any]]:
+    """Return the messages, those with reasoning under each name that templates read it by."""
     if not isinstance(messages, (list, tuple)) or not all(
         isinstance(message, Mapping) for message in messages
     ):
         raise ValueError("messages must be a list of dicts with a role and a content each")
+    return [_with_reasoning(message) for message in messages]
+
+
+def _with_reasoning(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = (message[name] for name in REASONING if message.get(name) is not None)
+    reasoning = next(found, None)
+    if reasoning is None:
+        return message
+    return {"thinking": reasoning, **message, "reasoning_content": reasoning}
