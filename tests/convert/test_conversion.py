@@ -19,6 +19,7 @@ from ggjit_convert.conversion import Conversion
 from ggjit_convert.importance import read_importance
 from ggjit_convert.origins import FromCheckpoint, FromGGUF
 from ggjit_convert.quantize.policy import Wishes
+from ggjit_convert.types import Choice
 
 DATA = Path(__file__).parent / "data"
 convert = partial(convert_all, vocabulary=False)
@@ -152,7 +153,8 @@ def test_a_senseless_config(checkpoint, tmp_path, changes, says):
 def test_an_unknown_type_and_an_existing_file(checkpoint, tmp_path):
     folder = checkpoint()
     assert "type 'q9' is none of" in refused(folder, tmp_path, type="q9")
-    assert "cannot be made yet" in refused(folder, tmp_path, type="iq1_s")
+    with pytest.raises(ValueError, match="type q8_k cannot be made yet"):
+        Choice.of("f16", Wishes(overrides=[("ffn", GGMLType.Q8_K)]))
     out = convert(folder, tmp_path / "x.gguf", "f16")
     before = out.read_bytes()
     with pytest.raises(ValueError, match=r"x\.gguf exists already; --force"):
