@@ -105,6 +105,24 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 3, "num_key_value_heads": 3, "scale_emb": 2, "scale_depth": 1.7,
         "dim_model_base": 12, "num_hidden_layers": 3, "tie_word_embeddings": True,
     },
+    # Latent attention; factors of long contexts for a prompt within the first one.
+    "minicpm3_short": {
+        "model_type": "minicpm3", "hidden_size": 20, "intermediate_size": 14, "vocab_size": 37,
+        "num_attention_heads": 5, "num_key_value_heads": 5, "kv_lora_rank": 9, "q_lora_rank": 13,
+        "qk_nope_head_dim": 5, "qk_rope_head_dim": 6, "v_head_dim": 4, "scale_emb": 12,
+        "scale_depth": 1.4, "dim_model_base": 256,
+        "rope_parameters": {
+            "rope_type": "longrope", "rope_theta": 10000.0, "long_factor": [1.5, 3.0, 7.0],
+            "short_factor": [1.0, 1.25, 2.0], "original_max_position_embeddings": 256,
+        },
+    },
+    "minicpm3_plain": {
+        "model_type": "minicpm3", "hidden_size": 18, "intermediate_size": 9, "vocab_size": 29,
+        "num_attention_heads": 3, "num_key_value_heads": 3, "kv_lora_rank": 7, "q_lora_rank": 11,
+        "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 6, "scale_emb": 12,
+        "scale_depth": 1.4, "dim_model_base": 256, "num_hidden_layers": 3,
+        "rope_parameters": ROPE,
+    },
     # YaRN, with a temperature that grows within the prompt.
     "mistral3_grows": {
         "model_type": "ministral3", "hidden_size": 21, "intermediate_size": 14, "vocab_size": 37,

@@ -15,6 +15,7 @@ torch 2.13.0, transformers 5.24.0, gguf 0.19.0 and llama.cpp of October 2026.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,8 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from make_fixtures import DATA, N_GREEDY, N_TOKENS, logits_of, randomize
+from make_fixtures import DATA, N_GREEDY, N_TOKENS, randomize
+from make_fixtures import logits_of as all_at_once
 from moe_models import ROPE
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, DeepseekV2Config, PreTrainedModel
@@ -51,6 +53,8 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
     randomize(model, torch.Generator().manual_seed(seed))
     refine(model, torch.Generator().manual_seed(seed))
     ids = np.random.default_rng(seed).integers(0, settings["vocab_size"], n_tokens)
+    is_recurrent = "linear_attention" in (getattr(model.config, "layer_types", None) or ())
+    logits_of = stepwise if is_recurrent else all_at_once
     logits, greedy = logits_of(model, ids), ids.tolist()
     for _ in range(N_GREEDY):
         greedy.append(int(logits_of(model, greedy)[-1].argmax()))
@@ -65,18 +69,33 @@ def make(name: str, seed: int, settings: dict[str, Any]) -> None:
             as_deepseek(Path(folder), settings)
         elif kind == "minicpm":
             change_config(Path(folder), settings | {"architectures": ["MiniCPMForCausalLM"]})
-        keep(Path(folder), CHECKPOINTS / name)
+        keep(Path(folder), CHECKPOINTS / name, settings)
         convert(CHECKPOINTS / name, path)
     print(name, f"{logits.std():.3f}", path.stat().st_size)
 
 
-def keep(folder: Path, to: Path) -> None:
+def stepwise(model: PreTrainedModel, ids: Any) -> Any:
+    """Return logits token by token: chunks of recurrent layers lose digits in float32."""
+    made, cache = [], None
+    with torch.no_grad():
+        for id in ids:
+            out = model(torch.tensor([[int(id)]]), past_key_values=cache, use_cache=True)
+            made.append(out.logits[0].numpy())
+            cache = out.past_key_values
+    return np.concatenate(made)
+
+
+def keep(folder: Path, to: Path, settings: dict[str, Any]) -> None:
     """Keep a checkpoint for tests of conversion, matrices in float16, which has their values."""
     to.mkdir(parents=True, exist_ok=True)
     config = json.loads((folder / "config.json").read_text())
     (to / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=1) + "\n")
+    if kinds := settings.get("layer_types"):  # transformers changed some names
+        change_config(to, {"layer_types": kinds})
     tensors = load_file(folder / "model.safetensors")
-    tensors = {name: t.half() if t.ndim > 1 else t for name, t in tensors.items()}
+    dense = re.compile(r"block_sparse_moe\.(?=(gate|up|down)_proj)")  # of Kimi Linear
+    tensors = {dense.sub("mlp.", name): t for name, t in tensors.items()}
+    tensors = {name: t.half() if t.squeeze().ndim > 1 else t for name, t in tensors.items()}
     save_file(tensors, to / "model.safetensors", {"format": "pt"})
     if config["model_type"] == "gemma3_text":  # llama.cpp's converter counts its tokens
         vocab = {f"t{i}": i for i in range(config["vocab_size"])}

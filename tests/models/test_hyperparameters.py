@@ -59,7 +59,7 @@ BAD_KEYS = [
     ("attention.head_count_kv", 4, "head_count_kv is 4.*divisor of 6"),
     ("attention.head_count_kv", 12, "head_count_kv is 12"),
     ("attention.head_count_kv", 3, "attn_k.weight.*[64, 64].*[96, 64]"),
-    ("attention.head_count_kv", [2, 2], "head_count_kv"),
+    ("attention.head_count_kv", [2, 1], "head_count_kv is [1, 2], expected one number"),
     ("attention.key_length", None, "embedding_length is 64.*multiple of 6"),
     ("attention.key_length", 30, "attn_q.weight.*[192, 64].*[180, 64]"),
     ("attention.key_length", -1, "key_length is -1"),

@@ -24,7 +24,11 @@ NOT_WEIGHTS = re.compile(
 )
 # GGUF's key, config.json's names for it, and whether it is an integer.
 SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
-    ("context_length", ("max_position_embeddings", "n_ctx", "n_positions"), True),
+    (
+        "context_length",
+        ("max_position_embeddings", "n_ctx", "n_positions", "model_max_length"),
+        True,
+    ),
     ("embedding_length", ("hidden_size", "n_embd", "dim"), True),
     ("feed_forward_length", ("intermediate_size", "n_inner", "hidden_dim"), True),
     ("attention.head_count", ("num_attention_heads", "n_head", "n_heads"), True),

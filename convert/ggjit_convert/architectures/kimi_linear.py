@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from ..keys import Keys
 from ..transforms import reshaped
 from .base import Tensors, decays
@@ -12,6 +14,8 @@ from .tensors import apply, divide, rename, stack_experts
 class KimiLinear(
     Deepseek2, arch="kimi-linear", classes=["KimiLinearForCausalLM", "KimiLinearModel"]
 ):
+    defaults: ClassVar[dict[str, Any]] = {"rms_norm_eps": 1e-5}
+
     def write_keys(self, k: Keys) -> None:
         h = self.h
         self.write_shared_keys(k)
@@ -19,6 +23,8 @@ class KimiLinear(
         attends = linear.items("full_attn_layers", int)  # counted from 1
         k["attention.head_count_kv"] = [int(i + 1 in attends) for i in range(self.n_layers)]
         k["vocab_size"] = h.integer("vocab_size")
+        if h.has("model_max_length"):
+            k["context_length"] = h.integer("model_max_length")
         k["ssm.conv_kernel"] = linear.integer("short_conv_kernel_size")
         k["kda.head_dim"] = linear.integer("head_dim")
         if h.has("q_lora_rank"):

@@ -29,13 +29,17 @@ from ..graph import (
     LayerNorm,
     Linear,
     Op,
+    Recurrence,
     RMSNorm,
     Rope,
     Route,
     Scale,
     Select,
+    ShortConv,
+    Sigmoid,
     SigmoidGate,
     Softcap,
+    Softplus,
     Temper,
 )
 from . import Float32, Logits, check_parts
@@ -43,10 +47,15 @@ from .reference_routing import routes_of, scores_of
 
 
 class ReferenceState:
-    """Keys and values of one sequence: per layer, [n_context, width]."""
+    """Keys and values of one sequence: per layer, [n_context, width]; and recurrent layers' states.
+
+    The latter cannot go back: what is taken back starts anew.
+    """
 
     def __init__(self, graph: Graph, n_context: int) -> None:
         self.n_past = 0
+        self.states: dict[str, Float32] = {}
+        self._is_recurrent = any(isinstance(op, ShortConv | Recurrence) for op in graph.ops)
         layers = [op for op in graph.ops if isinstance(op, Attention)]
         self.k = {op.layer: np.zeros((n_context, op.k.width), np.float32) for op in layers}
         self.v = {
@@ -57,12 +66,15 @@ class ReferenceState:
 
     def truncate(self, n: int) -> int:
         assert 0 <= n <= self.n_past
+        if self._is_recurrent and n < self.n_past:
+            self.states, n = {}, 0
         self.n_past = n
         return n
 
     def fork(self, n: int | None = None) -> ReferenceState:
         made = copy(self)
         made.k, made.v = ({i: x.copy() for i, x in kept.items()} for kept in (self.k, self.v))
+        made.states = {name: x.copy() for name, x in self.states.items()}
         made.truncate(self.n_past if n is None else n)
         return made
 
@@ -205,6 +217,48 @@ class Step:
     def sigmoidgate(self, op: SigmoidGate) -> Float32:
         return scores_of(self.of(op.gate), "sigmoid") * self.of(op.x)
 
+    def sigmoid(self, op: Sigmoid) -> Float32:
+        return sigmoid(self.of(op.x)).astype(np.float32)
+
+    def softplus(self, op: Softplus) -> Float32:
+        x = self.of(op.x).astype(np.float64) + self.executor.weight(op.bias)
+        scale = 1.0 if op.scale is None else self.executor.weight(op.scale)
+        return (scale * np.logaddexp(0, x)).astype(np.float32)
+
+    def shortconv(self, op: ShortConv) -> Float32:
+        weight, x = self.executor.weight(op.weight), self.of(op.x)
+        n = weight.shape[1] - 1
+        rows = np.concatenate([self.state_of(op, (n, x.shape[1])), x])
+        self.state.states[op.out.name] = rows[len(x) :]
+        out = sum(weight[:, j] * rows[j : j + len(x)] for j in range(n + 1))
+        if op.bias is not None:
+            out = out + self.executor.weight(op.bias)
+        return UNITS["silu"](out, np.float32(1)) if op.silu else out
+
+    def recurrence(self, op: Recurrence) -> Float32:
+        """Token by token, head by head."""
+        n, group = len(self.ids), op.n_heads // op.n_kv_heads
+        q, k = (self.of(x).reshape(n, op.n_kv_heads, -1) for x in (op.q, op.k))
+        v, beta = self.of(op.v).reshape(n, op.n_heads, -1), self.of(op.beta)
+        kept = np.exp(self.of(op.decay).reshape(n, op.n_heads, -1))
+        states = self.state_of(op, (op.n_heads, op.k_dim, op.v_dim))
+        out = np.empty_like(v)
+        for t, h in np.ndindex(n, op.n_heads):
+            at = h % op.n_kv_heads if op.tiled else h // group
+            state = states[h] * kept[t, h][:, None]
+            new = v[t, h] - state.T @ k[t, at] if op.delta else v[t, h]
+            states[h] = state + np.outer(k[t, at], beta[t, h] * new)
+            out[t, h] = states[h].T @ q[t, at]
+            if op.skip is not None:
+                out[t, h] += self.executor.weight(op.skip)[h] * v[t, h]
+        self.state.states[op.out.name] = states
+        return out.reshape(n, -1)
+
+    def state_of(self, op: ShortConv | Recurrence, shape: tuple[int, ...]) -> Float32:
+        """Return a copy of what the tokens before left, zeros if there are none."""
+        kept = self.state.states.get(op.out.name)
+        return np.zeros(shape, np.float32) if kept is None else kept.copy()
+
     def add(self, op: Add) -> Float32:
         return self.of(op.a) + self.of(op.b)
 
@@ -271,6 +325,7 @@ UNITS: dict[str, Callable[[Float32, Float32], Float32]] = {
     "gelu": lambda gate, up: gelu(gate) * up,
     "sigmoid": lambda gate, up: sigmoid(gate).astype(np.float32) * up,
     "clamped": clamped,
+    "plain": lambda gate, up: gate * up,
 }
 
 

@@ -16,6 +16,7 @@ from .ops import (
     LayerNorm,
     Linear,
     Op,
+    Recurrence,
     RMSNorm,
     Rope,
     RopeSpec,
@@ -23,12 +24,15 @@ from .ops import (
     Routing,
     Scale,
     Select,
+    ShortConv,
+    Sigmoid,
     SigmoidGate,
     Softcap,
+    Softplus,
     Temper,
     Unit,
 )
-from .weights import Param, Weights
+from .weights import Param, Weights, constant
 
 __all__ = [
     "Add",
@@ -48,15 +52,20 @@ __all__ = [
     "Op",
     "Param",
     "RMSNorm",
+    "Recurrence",
     "Rope",
     "RopeSpec",
     "Route",
     "Routing",
     "Scale",
     "Select",
+    "ShortConv",
+    "Sigmoid",
     "SigmoidGate",
     "Softcap",
+    "Softplus",
     "Temper",
     "Unit",
     "Weights",
+    "constant",
 ]

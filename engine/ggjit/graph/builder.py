@@ -21,6 +21,7 @@ from .ops import (
     LayerNorm,
     Linear,
     Op,
+    Recurrence,
     RMSNorm,
     Rope,
     RopeSpec,
@@ -28,8 +29,11 @@ from .ops import (
     Routing,
     Scale,
     Select,
+    ShortConv,
+    Sigmoid,
     SigmoidGate,
     Softcap,
+    Softplus,
     Temper,
     Unit,
 )
@@ -154,6 +158,17 @@ class Graph:
         assert (gate.selected, gate.n_chosen) == (x.selected, x.n_chosen)
         return self._add(SigmoidGate(self._like(f"{x.name}_gated", x), gate, x))
 
+    def sigmoid(self, x: Buffer) -> Buffer:
+        """Take the logistic function."""
+        return self._add(Sigmoid(self._like(f"{x.name}_sigmoid", x), x))
+
+    def softplus(self, x: Buffer, bias: Param, scale: Param | None = None) -> Buffer:
+        """Take the smooth maximum with 0 of columns with their bias, and scale them."""
+        for vector in (bias, *([scale] if scale else [])):
+            vector.expect_vector(x.width)
+        out = self._like(f"{x.name}_softplus", x)
+        return self._add(Softplus(out, x, bias.tensor, scale.tensor if scale else None))
+
     def add(self, a: Buffer, b: Buffer) -> Buffer:
         """Add two buffers."""
         assert _alike(a, b)
@@ -227,6 +242,36 @@ class Graph:
         """Add up what a token's experts made of it, each times its weight."""
         assert x.n_chosen == routes.width // 2
         return self._add(Combine(self._buffer(f"{x.name}_sum", x.width), x, routes, weigh))
+
+    # -- recurrent layers ------------------------------------------------------------------------
+
+    def short_conv(self, x: Buffer, weight: Param, *, silu: bool = False) -> Buffer:
+        """Mix each column's last few values; the sequence's last rows are kept."""
+        assert not x.selected
+        weight.expect_rows(x.width)
+        if weight.bias:
+            weight.bias.expect_vector(x.width)
+        bias = weight.bias.tensor if weight.bias else None
+        return self._add(ShortConv(self._like(weight.name, x), x, weight.matrix(), bias, silu))
+
+    def recurrence(
+        self, q: Buffer, k: Buffer, v: Buffer, decay: Buffer, beta: Buffer, *, n_heads: int,
+        n_kv_heads: int, delta: bool, tiled: bool = False, skip: Param | None = None,
+    ) -> Buffer:
+        """Attend linearly, with a state instead of a cache: see `Recurrence`."""
+        assert not any(x.selected for x in (q, k, v, decay, beta))
+        assert n_heads % n_kv_heads == 0
+        assert q.width == k.width
+        assert beta.width == n_heads
+        assert decay.width in (n_heads, n_heads * (k.width // n_kv_heads))
+        if skip:
+            skip.expect_vector(n_heads)
+        out = self._buffer(f"{v.name}_recurrence", v.width)
+        tensor = skip.tensor if skip else None
+        op = Recurrence(
+            out, q, k, v, decay, beta, n_heads, n_kv_heads, delta, tiled, tensor
+        )  # fmt: skip
+        return self._add(op)
 
     def _add(self, op: AnyOp) -> Buffer:
         self.ops.append(op)

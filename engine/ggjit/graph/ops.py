@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..gguf import Tensor
 
-Unit = Literal["silu", "gelu", "sigmoid", "clamped"]
+Unit = Literal["silu", "gelu", "sigmoid", "clamped", "plain"]
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class Attention(Op):
 class Gated(Op):
     """out = unit(gate) * up.
 
-    silu: gate * sigmoid(gate); gelu: see `Gelu`; sigmoid. clamped, of gpt-oss: gate is at most 7,
-    up between -7 and 7, and out = gate * sigmoid(1.702 * gate) * (up + 1).
+    silu: gate * sigmoid(gate); gelu: see `Gelu`; sigmoid; plain: gate. clamped, of gpt-oss: gate
+    is at most 7, up between -7 and 7, and out = gate * sigmoid(1.702 * gate) * (up + 1).
     """
 
     gate: Buffer
@@ -187,6 +187,22 @@ class SigmoidGate(Op):
 
     gate: Buffer
     x: Buffer
+
+
+@dataclass(frozen=True)
+class Sigmoid(Op):
+    """out = 1 / (1 + exp(-x))."""
+
+    x: Buffer
+
+
+@dataclass(frozen=True)
+class Softplus(Op):
+    """out = scale * log(1 + exp(x + bias)), column by column."""
+
+    x: Buffer
+    bias: Tensor
+    scale: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -295,3 +311,62 @@ class Combine(Op):
     x: Buffer
     routes: Buffer
     weigh: bool = True
+
+
+# -- recurrent layers: what a sequence leaves is a state of one size ------------------------------
+
+
+@dataclass(frozen=True)
+class ShortConv(Op):
+    """out[t] = sum over j of weight[:, j] * x[t - (K - 1) + j] + bias; before the first are zeros.
+
+    Shapes: weight [C, K]. `silu`: out = out * sigmoid(out). The last K - 1 rows are kept.
+    """
+
+    x: Buffer
+    weight: Tensor
+    bias: Tensor | None = None
+    silu: bool = False
+
+    @property
+    def state_floats(self) -> int:
+        return (self.weight.shape[1] - 1) * padded(self.x.width, 16)
+
+
+@dataclass(frozen=True)
+class Recurrence(Op):
+    """Linear attention with decay; each head keeps a matrix S [D, V], zero at first.
+
+    For each token S = exp(decay) * S; then with `delta` S = S + k (beta * (v - S^T k))^T
+    (gated DeltaNet, arXiv:2412.06464), else S = S + k (beta * v)^T (Mamba 2, arXiv:2405.21060);
+    out = S^T q + skip * v. Decay is a number a head, or one for each of its D columns. A key
+    head's q and k serve H/K heads next to each other, or K apart if `tiled`.
+    """
+
+    q: Buffer
+    k: Buffer
+    v: Buffer
+    decay: Buffer
+    beta: Buffer
+    n_heads: int
+    n_kv_heads: int
+    delta: bool
+    tiled: bool = False
+    skip: Tensor | None = None
+
+    @property
+    def k_dim(self) -> int:
+        return self.k.width // self.n_kv_heads
+
+    @property
+    def v_dim(self) -> int:
+        return self.v.width // self.n_heads
+
+    @property
+    def state_floats(self) -> int:
+        return self.n_heads * self.k_dim * padded(self.v_dim, 32)
+
+
+def padded(n: int, multiple: int) -> int:
+    """Return n, rounded up to a multiple."""
+    return (n + multiple - 1) // multiple * multiple

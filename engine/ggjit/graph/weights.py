@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,17 @@ class Param:
         name = f"{t.name}[{start}:{start + n}]"
         return Param(f"{self.name}[{start}]", replace(t, name=name, shape=(n,), data=data))
 
+    def flat(self) -> Param:
+        """Return a tensor of any shape as a vector."""
+        return replace(self, tensor=replace(self.tensor, shape=(self.tensor.n_elements,)))
+
+    def as_rows(self, n_columns: int) -> Param:
+        """Return a tensor of any shape as a matrix of rows of n columns. Raises: ValueError."""
+        if self.tensor.n_elements % n_columns:
+            raise self._wrong(f"[*, {n_columns}]")
+        shape = (self.tensor.n_elements // n_columns, n_columns)
+        return replace(self, tensor=replace(self.tensor, shape=shape))
+
     def as_row(self) -> Param:
         """Return a vector as a matrix of one row."""
         shape = (1, self.tensor.n_elements)
@@ -66,6 +78,11 @@ class Param:
             raise self._wrong(f"[{n}, {rows}, {columns}]")
         if self.bias and self.bias.tensor.shape != (n, rows):
             raise self.bias._wrong(f"[{n}, {rows}]")
+
+    def expect_rows(self, n: int) -> None:
+        """Raise ValueError unless there are n rows."""
+        if self.n_rows != n:
+            raise self._wrong(f"[{n}, *]")
 
     def expect_columns(self, n: int) -> None:
         """Raise ValueError unless rows have n columns."""
@@ -101,6 +118,13 @@ class Param:
         return ValueError(f"{where} has shape {list(self.tensor.shape)}, expected {wanted}")
 
 
+def constant(name: str, values: npt.ArrayLike) -> Param:
+    """Return a tensor of float32 that no file has."""
+    array = np.ascontiguousarray(values, np.float32)
+    data = array.reshape(-1).view(np.uint8)
+    return Param(name, Tensor(name, GGMLType.F32, array.shape, data, 0, Path()))
+
+
 class Weights:
     """Tensors below a prefix: `weights.output_norm`, `weights.block(3).attn_q`."""
 
@@ -110,9 +134,13 @@ class Weights:
 
     def block(self, i: int) -> Weights:
         """Return the tensors of one layer."""
-        layer = Weights(self._tensors, self._path, f"blk.{i}.")
-        layer._left = self._left
-        return layer
+        return self.within(f"blk.{i}")
+
+    def within(self, name: str) -> Weights:
+        """Return the tensors whose names begin with `name.`."""
+        part = Weights(self._tensors, self._path, f"{self._prefix}{name}.")
+        part._left = self._left
+        return part
 
     def expect_all_used(self) -> None:
         """Raise ValueError if nothing asked for some tensor: it would have meant something."""
@@ -130,6 +158,20 @@ class Weights:
     def has(self, name: str) -> bool:
         """Tell whether the file has NAME.weight."""
         return f"{self._prefix}{name}.weight" in self._tensors
+
+    def bare(self, name: str) -> Param:
+        """Return the tensor NAME, without `.weight`, as a vector."""
+        return self._named(f"{self._prefix}{name}").flat()
+
+    def bias_of(self, name: str) -> Param:
+        """Return NAME.bias, which stands without a weight."""
+        return self._named(f"{self._prefix}{name}.bias").flat()
+
+    def _named(self, full: str) -> Param:
+        if full not in self._tensors:
+            raise ValueError(f"{self._path}: tensor '{full}' is missing")
+        self._left.pop(full, None)
+        return Param(full, self._tensors[full])
 
     def bias_alone(self, name: str) -> Param | None:
         """Return NAME.bias where the file has it; there is no NAME.weight."""

@@ -51,7 +51,12 @@ def clamped(gate, up):  # type: ignore[no-untyped-def]
     return mul(by, add(up, splat(f32x16, float32(1))))
 
 
-UNITS = {"silu": silu, "gelu": gelu, "sigmoid": sigmoid, "clamped": clamped}
+@device
+def plain(gate, up):  # type: ignore[no-untyped-def]
+    return mul(gate, up)
+
+
+UNITS = {"plain": plain, "silu": silu, "gelu": gelu, "sigmoid": sigmoid, "clamped": clamped}
 
 
 @cache

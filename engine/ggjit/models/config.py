@@ -13,7 +13,8 @@ REQUIRED = object()
 # Keys of an architecture that say nothing about its mathematics, or what tensors say as well.
 HARMLESS = {
     "context_length", "vocab_size", "rope.scaling.finetuned", "tensor_data_layout",
-    "rope.scaling.original_context_length", "interleave_moe_layer_step",
+    "rope.scaling.original_context_length", "interleave_moe_layer_step", "feed_forward_length",
+    "expert_shared_feed_forward_length",
 }  # fmt: skip
 
 
@@ -70,6 +71,24 @@ class Config:
     def wrong(self, name: str, value: object, wanted: str) -> ValueError:
         """Return the error for a key's value."""
         return ValueError(f"{self.file.path}: {self.arch}.{name} is {value!r}, expected {wanted}")
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file has a key."""
+        return f"{self.arch}.{name}" in self.file.metadata
+
+    def is_list(self, name: str) -> bool:
+        """Tell whether a key has a value for each layer."""
+        return isinstance(self.file.metadata.get(f"{self.arch}.{name}"), np.ndarray)
+
+    def per_layer(self, name: str) -> list[int]:
+        """Return a value for each layer. Raises: ValueError if there are fewer."""
+        self._read.add(name)
+        values = self.file.metadata.get(f"{self.arch}.{name}")
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iub":
+            raise self.wrong(name, values, "an integer for each layer")
+        if len(values) < self.n_layer:
+            raise self.wrong(name, values.tolist(), f"as many as {self.n_layer} layers")
+        return [int(value) for value in values[: self.n_layer]]
 
     def leave(self, *names: str) -> None:
         """Take keys as known, though nothing asks for them."""
@@ -130,7 +149,8 @@ class Config:
 
     @property
     def n_ff_expert(self) -> int:
-        return self.integer("expert_feed_forward_length", self.n_ff)
+        name = "expert_feed_forward_length"
+        return self.integer(name) if self.has(name) else self.n_ff
 
     @property
     def n_context_trained(self) -> int:
@@ -142,8 +162,15 @@ class Config:
 
     @property
     def n_kv_head(self) -> int:
-        """Key heads; they divide the heads."""
-        n = self.integer("attention.head_count_kv", self.n_head, high=self.n_head)
+        """Key heads; they divide the heads. Of a list, those of layers that attend."""
+        name = "attention.head_count_kv"
+        if self.is_list(name):
+            counts = set(self.per_layer(name)) - {0}
+            if len(counts) != 1:
+                raise self.wrong(name, sorted(counts), "one number for all layers that attend")
+            n = counts.pop()
+        else:
+            n = self.integer(name, self.n_head, high=self.n_head)
         if self.n_head % n:
             raise self.wrong("attention.head_count_kv", n, f"a divisor of {self.n_head} heads")
         return n
@@ -158,8 +185,9 @@ class Config:
 
     @property
     def value_dim(self) -> int:
-        """Elements of a value head."""
-        return self.integer("attention.value_length", self.head_dim, high=1 << 16)
+        """Elements of a value head; a width of keys alone says nothing about it."""
+        share = self.n_embd // self.n_head if self.n_embd % self.n_head == 0 else self.head_dim
+        return self.integer("attention.value_length", share, high=1 << 16)
 
     @property
     def n_rot(self) -> int:

@@ -34,6 +34,7 @@ def decoder(
     residual_scale: float = 1.0,
     logit_scale: float = 1.0,
     logit_cap: float | None = None,
+    output_norm: str = "output_norm",
 ) -> Buffer:
     """All of it, for an attention and a feed-forward layer."""
     n = norms or Norms()
@@ -52,7 +53,7 @@ def decoder(
         x = added(x, feed_forward, i, n.feed_forward, n.after_feed_forward)
     for i in range(c.n_layer, c.n_block):
         w.leave_block(i)
-    x = g.rms_norm(g.select(x), w.output_norm, c.norm_eps)
+    x = g.rms_norm(g.select(x), getattr(w, output_norm), c.norm_eps)
     x = g.scale(g.linear(x, output(w, c)), logit_scale)
     return g.softcap(x, logit_cap) if logit_cap else x
 

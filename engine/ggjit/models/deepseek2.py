@@ -19,6 +19,8 @@ from .deepseek import feed_forward
 from .registry import register
 from .rope import mscale, rope
 
+N_ROT = "rope.dimension_count"
+
 
 @register("deepseek2")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
@@ -33,18 +35,23 @@ def forward(g: Graph, c: Config, w: Weights) -> Buffer:
 
 
 def attention(
-    g: Graph, c: Config, rope: RopeSpec, sharper: float, blk: Weights, h: Buffer, i: int
+    g: Graph, c: Config, rope: RopeSpec | None, sharper: float, blk: Weights, h: Buffer, i: int
 ) -> Buffer:
-    """Latent attention: one key for all heads, the latent vector with the rotary key behind it."""
-    n, latent, n_rot = c.n_head, c.integer("attention.kv_lora_rank"), 2 * rope.n_pairs
+    """Latent attention: one key for all heads, the latent vector with the rotary key behind it.
+
+    Without `rope` what would turn is used as it is.
+    """
+    n, latent, n_rot = c.n_head, c.integer("attention.kv_lora_rank"), c.integer(N_ROT)
     k_dim = c.integer("attention.key_length_mla", c.head_dim, low=n_rot + 1)
     v_dim = c.integer("attention.value_length_mla", c.value_dim)
     q = queries(g, c, blk, h, n * k_dim)
-    q_rot = g.rope(g.columns(q, n, k_dim - n_rot, n_rot), n_rot, rope)
+    q_rot = g.columns(q, n, k_dim - n_rot, n_rot)
     blk.attn_kv_a_mqa.expect_shape(latent + n_rot, c.n_embd)
     kv = g.linear(h, blk.attn_kv_a_mqa)
     k = g.rms_norm(g.columns(kv, 1, 0, latent), blk.attn_kv_a_norm, c.norm_eps)
-    k_rot = g.rope(g.columns(kv, 1, latent, n_rot), n_rot, rope)
+    k_rot = g.columns(kv, 1, latent, n_rot)
+    if rope:
+        q_rot, k_rot = g.rope(q_rot, n_rot, rope), g.rope(k_rot, n_rot, rope)
     a = g.latent_attention(
         g.join(absorbed(g, blk, q, n, k_dim - n_rot, v_dim, latent), q_rot, n), g.join(k, k_rot, 1),
         layer=i, n_heads=n, v_dim=latent, scale=sharper * k_dim**-0.5,

@@ -27,6 +27,7 @@ def feed_forward(
 ) -> Buffer:
     """Routed experts, and one for every token."""
     routed = experts(g, c, blk, h, routing(c, normalize=normalize))
-    shared = shared_expert(g, c, blk, h, c.integer("expert_shared_feed_forward_length", c.n_ff))
+    name = "expert_shared_feed_forward_length"
+    shared = shared_expert(g, c, blk, h, c.integer(name) if c.has(name) else c.n_ff)
     gate = g.linear(h, blk.ffn_gate_inp_shexp.as_row())
     return g.add(routed, g.sigmoid_gate(gate, shared))

@@ -55,7 +55,7 @@ def long_or_short(c: Config, w: Weights) -> Param | None:
     if not w.has("rope_factors_long"):
         return None
     long, short = w.rope_factors_long, w.rope_factors_short
-    old = c.integer("rope.scaling.original_context_length", high=1 << 30)
+    old = c.integer("rope.scaling.original_context_length", c.n_context_trained, high=1 << 30)
     return long if c.n_context > old else short
 
 

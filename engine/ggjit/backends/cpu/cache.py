@@ -17,6 +17,7 @@ from ...graph import Attention, Op
 from ...kernels.cache_formats import BLOCK, CHUNK, CacheFormat
 from .memory import address, aligned
 from .pool import BlockPool
+from .states import N_KEPT, Recurrent, StateLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,7 @@ class CacheLayout:
             BlockLayout([op for op in attention if op.window == window], window, i, self)
             for i, window in enumerate(windows)
         ]
+        self.states = StateLayout(ops, 8 * len(self.blocks) * self.n_chunks, n_sequences)
 
     def formats_of(self, op: Attention) -> tuple[CacheFormat, CacheFormat]:
         """Return the types of a layer's keys and values."""
@@ -98,12 +100,14 @@ class CacheLayout:
     @property
     def n_bytes(self) -> int:
         """Bytes of one full sequence."""
-        return sum(b.n_blocks * b.block_bytes for b in self.blocks)
+        caches = sum(b.n_blocks * b.block_bytes for b in self.blocks)
+        return caches + (1 + N_KEPT) * self.states.block_bytes
 
     def bytes_read(self, n_past: int) -> int:
         """Bytes of the keys and values that a token behind `n_past` others sees, its own too."""
         n, blocks = n_past + 1, self.blocks
-        return sum(min(n, b.window or n) * b.block_bytes // CHUNK for b in blocks)
+        caches = sum(min(n, b.window or n) * b.block_bytes // CHUNK for b in blocks)
+        return caches + self.states.block_bytes
 
 
 def _check(fmt: CacheFormat, dim: int, what: str) -> None:
@@ -125,9 +129,12 @@ class CPUState:
         self.n_past = 0
         self._layout = layout
         shape = len(layout.blocks), layout.n_chunks
-        # an address a chunk, 0: none; layers with different windows have rows of their own
-        self._tables: npt.NDArray[np.int64] = aligned(shape[0] * shape[1], np.int64).reshape(shape)
-        self.address = address(self._tables)
+        # an address a chunk, 0: none; layers with different windows have rows of their own; then
+        # the address of recurrent layers' states
+        self._addresses: npt.NDArray[np.int64] = aligned(shape[0] * shape[1] + 1, np.int64)
+        self._tables = self._addresses[:-1].reshape(shape)
+        self._recurrent = Recurrent(layout.states)
+        self.address = address(self._addresses)
 
     def truncate(self, n: int) -> int:
         """Forget all but the first `n` tokens; return how many remain.
@@ -135,7 +142,11 @@ class CPUState:
         None remain if blocks are gone that a window would have to show again.
         """
         assert 0 <= n <= self.n_past
-        self.n_past = n if self._reaches(n) else 0
+        if self._layout.states and n < self.n_past:
+            n = self._recurrent.go_back(n)
+        if not self._reaches(n):
+            n = self._recurrent.go_back(0)
+        self.n_past = n
         for layout, table in self._rows():
             self._drop(layout, table[chunks(self.n_past) :])
         return self.n_past
@@ -148,11 +159,16 @@ class CPUState:
         made = CPUState(self._layout)
         n = self.n_past if n is None else n
         assert 0 <= n <= self.n_past
+        if self._layout.states:
+            made._recurrent = self._recurrent.copy()
+            n = n if n == self.n_past else made._recurrent.go_back(n)
         if self._reaches(n):
             made.n_past = n
             for (layout, ours), table in zip(self._rows(), made._tables, strict=True):
                 table[: chunks(n)] = ours[: chunks(n)]
                 layout.pool.share(table[table != 0].tolist())
+        else:
+            made._recurrent.clear()
         return made
 
     def reserve(self, n_new: int) -> None:
@@ -167,10 +183,15 @@ class CPUState:
                     table[chunk] = layout.pool.take()
                     ctypes.memmove(int(table[chunk]), held, layout.block_bytes)
                     layout.pool.give_back([held])
+        if self._layout.states:
+            self._recurrent.reserve()
+            self._addresses[-1] = self._recurrent.block
 
     def advance(self, n: int) -> None:
         """Count `n` more tokens, and give back what no window will show again."""
         self.n_past += n
+        if self._layout.states and n > 1:  # a prompt ends here
+            self._recurrent.keep(self.n_past)
         for layout, table in self._rows():
             if layout.window is not None:
                 self._drop(layout, table[: layout.first_kept(self.n_past)])
@@ -191,5 +212,6 @@ class CPUState:
 
     def __del__(self) -> None:
         if hasattr(self, "address"):
+            self._recurrent.clear()
             for layout, table in self._rows():
                 self._drop(layout, table)

@@ -35,7 +35,7 @@ from ...kernels import (
     scale,
 )
 from ...kernels.attention_store import store_kv, store_latent
-from .lower_heads import HeadLowering
+from .lower_recurrent import RecurrentLowering
 from .memory import address
 from .steps import Operands, Split, Step
 
@@ -51,7 +51,7 @@ def _columns(op: Op) -> Split:
     return "columns", op.out.width
 
 
-class Lowering(HeadLowering):
+class Lowering(RecurrentLowering):
     """Makes the steps of operations."""
 
     def lower(self, op: Op) -> list[Step]:
