@@ -32,6 +32,7 @@ def encode(type: GGMLType, rows: Floats, importance: Floats | None, n_threads: i
     """
     if not encodable(type):
         raise ValueError(f"weights cannot be made {type.name}")
+    rows = np.ascontiguousarray(rows, np.float32)
     n_rows, n_columns = rows.shape
     if n_columns % type.n_columns:
         blocks = f"blocks of {type.n_columns} columns"
