@@ -25,7 +25,7 @@ from .stopping import StopRules
 
 if TYPE_CHECKING:
     from ..gguf import GGUFFile
-    from ..text import ChatTemplate, Tokenizer, TokenStream
+    from ..text import ChatTemplate, ReplyParts, ReplySplitter, Tokenizer, TokenStream
 
 Prompt = str | Sequence[int] | npt.NDArray[np.integer]
 
@@ -93,6 +93,19 @@ class Model:
         from ..text import ChatTemplate
 
         return ChatTemplate.from_gguf(self.file, self.tokenizer)
+
+    @cached_property
+    def _splitter(self) -> ReplySplitter:
+        from ..text import ReplySplitter
+
+        return ReplySplitter(self.tokenizer)
+
+    def parts(self, reply: Reply) -> ReplyParts:
+        """Return a reply's text, reasoning and tool calls, told apart by special tokens.
+
+        Its `message()` is what the next turn of `chat` takes.
+        """
+        return self._splitter.split(reply.ids, reply.prompt)
 
     def logits(self, ids: Ids) -> Float32:
         """Return the logits after each of `ids`, from an empty context.

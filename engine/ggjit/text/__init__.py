@@ -1,7 +1,8 @@
 """Text: the tokenizer and the chat template that a GGUF file carries. No numba."""
 
 from .chat_template import ChatTemplate
+from .reply_parts import ReplyParts, ReplySplitter
 from .stream import TokenStream
 from .tokenizer import Tokenizer
 
-__all__ = ["ChatTemplate", "TokenStream", "Tokenizer"]
+__all__ = ["ChatTemplate", "ReplyParts", "ReplySplitter", "TokenStream", "Tokenizer"]
