@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "backends", "cache", "checking", "generate", "gguf", "hub", "jit", "loading", "measure",
         "text", "__init__",
     },
-    "__init__": {"generate", "gguf", "loading"},
+    "__init__": {"generate", "gguf", "loading", "models"},
     "__main__": {"cli"},
 }  # fmt: skip
 NUMBA = {"simd", "jit", "kernels", "cli"}  # cli reports versions

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["ContextFull", "GGUFError", "Model", "Session", "__version__", "load"]
+__all__ = ["ContextFull", "GGUFError", "Model", "Session", "__version__", "load", "register"]
 
 if TYPE_CHECKING:
     from .generate import ContextFull, Model, Session
     from .gguf import GGUFError
     from .loading import load
+    from .models import register
 
 _HOMES = {
     "load": "ggjit.loading",
+    "register": "ggjit.models",
     "Model": "ggjit.generate",
     "Session": "ggjit.generate",
     "GGUFError": "ggjit.gguf",

@@ -1,6 +1,7 @@
 """Converting and quantizing as a whole: plans, refusals, whole files or none."""
 
 import json
+import shutil
 import struct
 import sys
 from functools import partial
@@ -13,6 +14,8 @@ from checkpoint_files import bf16, safetensors
 
 from ggjit.formats import find
 from ggjit.gguf import GGMLType, open_gguf
+from ggjit.graph import Attention
+from ggjit.models import architecture_of
 from ggjit_convert import CheckpointError, requantize
 from ggjit_convert import convert as convert_all
 from ggjit_convert.conversion import Conversion
@@ -95,6 +98,29 @@ def test_wishes(checkpoint):
     assert types["blk.1.ffn_up.weight"] == "Q4_1"
     assert types["blk.0.ffn_up.weight"] == "Q8_0"
     assert types["output_norm.weight"] == "F32"
+
+
+# -- what llama.cpp has no keys for ----------------------------------------------------------------
+
+
+def test_a_window_of_mistral_is_kept_in_a_key_of_our_own(checkpoint, tmp_path, rng):
+    folder = checkpoint(architectures=["MistralForCausalLM"], sliding_window=8)
+    [note] = FromCheckpoint(folder, vocabulary=False).notes()
+    assert "sees 8 tokens back" in note
+    with open_gguf(convert(folder, tmp_path / "x.gguf", "f32")) as file:
+        graph = architecture_of(file).build(file)
+        assert {op.window for op in graph.ops if isinstance(op, Attention)} == {8}
+
+
+def test_scores_of_an_unusual_gemma(tmp_path):
+    folder = tmp_path / "gemma2"
+    shutil.copytree(DATA / "gemma2_caps", folder)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"query_pre_attn_scalar": 100}))
+    with open_gguf(convert(folder, tmp_path / "x.gguf", "f32")) as file:
+        graph = architecture_of(file).build(file)
+        scales = [op.scale for op in graph.ops if isinstance(op, Attention)]
+        assert scales == pytest.approx([0.1] * len(scales))
 
 
 # -- what is wrong is said before a byte is written -----------------------------------------------

@@ -138,6 +138,8 @@ class Architecture:
         if kind == "yarn" and factor is not None:
             name = "original_max_position_embeddings"
             k["rope.scaling.original_context_length"] = rope.integer(name)
+            if rope.has("truncate"):
+                k["ggjit.rope.scaling.yarn_truncate"] = rope.flag("truncate")
             for field, key in YARN.items():
                 if (value := rope.number(field, default=None)) is not None:
                     k[key] = value

@@ -35,6 +35,7 @@ class Gemma2(Gemma, arch="gemma2", classes=["Gemma2ForCausalLM"]):
         k["attn_logit_softcapping"] = self.h.number("attn_logit_softcapping")
         k["final_logit_softcapping"] = self.h.number("final_logit_softcapping")
         k["attention.sliding_window"] = self.h.integer("sliding_window")
+        write_scale(self, k, n_layer_27b=46)
 
 
 class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"]):
@@ -51,6 +52,7 @@ class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForCondi
             k["final_logit_softcapping"] = cap
         if self.h.integer("sliding_window_pattern", default=0) != 1:
             k["attention.sliding_window"] = self.h.integer("sliding_window")
+        write_scale(self, k, n_layer_27b=62)
 
     def change(self, tensors: Tensors) -> Tensors:
         tensors = rename(tensors, r"^(model\.)?language_model\.(model\.)?", "model.")
@@ -66,3 +68,11 @@ class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForCondi
         if known is None or self.checkpoint.file("tokenizer.model"):
             return self.h.integer("vocab_size")
         return len(known["model"]["vocab"]) + len(known["added_tokens"])
+
+
+def write_scale(family: Architecture, k: Keys, n_layer_27b: int) -> None:
+    """Say how scores are scaled where it is not what engines take it to be."""
+    share = family.n_embd // family.n_head
+    usual = share if family.n_layers == n_layer_27b else family.head_dim
+    if (scalar := family.h.number("query_pre_attn_scalar", default=float(usual))) != usual:
+        k["ggjit.attention.scale"] = scalar**-0.5

@@ -24,6 +24,8 @@ class Llama(
         k["attention.head_count_kv"] = self.n_kv_head
         k["vocab_size"] = self.h.integer("vocab_size")
         k["rope.dimension_count"] = self.head_dim
+        if self.window:
+            k["ggjit.attention.sliding_window"] = self.window
 
     def change(self, tensors: Tensors) -> Tensors:
         if self.h.has("num_local_experts"):
@@ -38,8 +40,13 @@ class Llama(
     def more_tensors(self) -> Tensors:
         return self.llama3_frequencies()
 
-    def notes(self) -> list[str]:
+    @property
+    def window(self) -> int:
+        """How many tokens attention sees, 0 for all."""
         window = self.h.integer("sliding_window", default=0)
-        if 0 < window < self.h.integer("max_position_embeddings"):
-            return [f"attention sees {window} tokens back; llama.cpp has no key for that in llama"]
-        return []
+        return window if window < self.h.integer("max_position_embeddings") else 0
+
+    def notes(self) -> list[str]:
+        if not self.window:
+            return []
+        return [f"attention sees {self.window} tokens back; other engines let it see everything"]
