@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from small_tokenizers import LLAMA3, SPECIAL, byte_level, byte_level_bpe, edited, split, write
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import AddedToken, normalizers, pre_tokenizers
 
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.vocab import vocabulary_of
@@ -104,6 +104,25 @@ def test_a_round_trip_says_where_it_differs(tmp_path: Path) -> None:
     assert len(report.differences) == 5
     assert f"{report.n_different} of 146 texts are encoded differently" in str(report)
     assert "expected" in str(report.differences[0])
+
+
+def test_tokens_that_take_spaces_along(tmp_path: Path) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    tokenizer.add_tokens([AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True)])
+    tokenizer.add_special_tokens([AddedToken("<both>", lstrip=True, rstrip=True)])
+    n = tokenizer.get_vocab_size()
+    metadata = vocabulary_of(write(tmp_path, tokenizer), n, "gpt2").metadata
+    assert metadata[OWN + "strips_left"] == [n - 3, n - 1]
+    assert metadata[OWN + "strips_right"] == [n - 2, n - 1]
+    engine = tokenizer_of(metadata, tmp_path)
+    for text in (
+        "a <left> b <right>\n\u3000c <both> <both>\n<left> ",
+        " <both> ",
+        "<right> <left>",
+    ):
+        expected = tokenizer.encode(text, add_special_tokens=False).ids
+        assert engine.encode(text, special=True, bos=False) == expected, text
+    assert round_trip(tmp_path / "tokenizer.json", engine, 300).n_different == 0
 
 
 def test_special_ids(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import CheckpointError
 from ..sources.files import inside
 from ..sources.strict_json import read_json
+from .added import decoder_tokens, strip_keys
 from .byte_fallback import FIRST_MISSING, MISSING, byte_fallback_bpe, space_prefix
 from .byte_level import byte_level_bpe
 from .chat_templates import chat_templates
@@ -37,6 +38,8 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     found.metadata |= special_tokens(
         source, found.metadata[KEY + "tokens"], tokenizer_config, config, n_vocab
     )
+    added = source.added if source else decoder_tokens(folder, tokenizer_config or {})
+    found.metadata |= strip_keys(added.values(), n_vocab)
     found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
     found.metadata |= chat_templates(folder, tokenizer_config or {})
     return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from .vocabulary import SPACE, Token, TokenType
+from .vocabulary import OWN_KEY, SPACE, Token, TokenType
 
 # Tokens that files do not call special although they are.
 SPECIAL_TEXTS = frozenset(("<pad>", "<mask>", "<2mass>", "[@BOS@]"))
@@ -17,12 +17,13 @@ SPECIAL_BRACKETS = (("<|", "|>"), ("<\uff5c", "\uff5c>"), ("<unused", ">"))
 
 @dataclass(frozen=True)
 class AddedToken:
-    """`special` ones are not text; `normalized` ones are looked for in normalised text."""
+    """`special` ones are not text; some take the spaces before or after them along."""
 
     id: int
     content: str
     special: bool
-    normalized: bool
+    strips_left: bool = False
+    strips_right: bool = False
 
 
 def added_tokens(path: Path, field: str, entries: Any) -> dict[int, AddedToken]:
@@ -39,8 +40,8 @@ def added_tokens(path: Path, field: str, entries: Any) -> dict[int, AddedToken]:
         if not isinstance(content, str) or not content or type(id) is not int or id < 0:
             problem = "must be an object with a content and an id"
             raise CheckpointError(problem, path=path, field=f"{field}[{i}]")
-        special, normalized = bool(facts.get("special")), bool(facts.get("normalized", True))
-        found[id] = AddedToken(id, content, special, normalized)
+        flags = (bool(facts.get(flag)) for flag in ("special", "lstrip", "rstrip"))
+        found[id] = AddedToken(id, content, *flags)
     return found
 
 
@@ -72,3 +73,12 @@ def looks_special(text: str) -> bool:
     """
     brackets = any(text.startswith(start) and text.endswith(end) for start, end in SPECIAL_BRACKETS)
     return brackets or text in SPECIAL_TEXTS
+
+
+def strip_keys(added: Iterable[AddedToken], n_vocab: int) -> dict[str, list[int]]:
+    """Return keys of our own for the tokens that take spaces along, as far as there are any."""
+    kept = [token for token in added if token.id < n_vocab]
+    left = sorted(token.id for token in kept if token.strips_left)
+    right = sorted(token.id for token in kept if token.strips_right)
+    keys = {f"{OWN_KEY}strips_left": left, f"{OWN_KEY}strips_right": right}
+    return {key: ids for key, ids in keys.items() if ids}

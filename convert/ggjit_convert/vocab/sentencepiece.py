@@ -68,7 +68,7 @@ def _added(folder: Path, tokenizer_config: Mapping[str, Any]) -> Iterable[AddedT
     if path.is_file():
         entries = [{"id": id, "content": text} for text, id in read_json(path).items()]
         for added in added_tokens(path, "added_tokens", entries).values():
-            yield AddedToken(added.id, added.content, special=False, normalized=True)
+            yield AddedToken(added.id, added.content, special=False)
     yield from decoder_tokens(folder, tokenizer_config).values()
 
 

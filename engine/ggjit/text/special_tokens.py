@@ -10,11 +10,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .vocab import TokenType, Vocab
+from ..gguf import GGUFError, GGUFFile
+from .vocab import OWN_KEY, TokenType, Vocab
 
 # phi-3 takes the space after a special token as part of it, except after these.
 KEEPS_SPACE_AFTER = frozenset(("<unk>", "<s>", "<|endoftext|>"))
 ASCII_SPACES = " \t\n\v\f\r"
+# Unicode's White_Space, which tokenizer.json means.
+SPACES = (
+    ASCII_SPACES
+    + "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+    + "".join(map(chr, range(0x2000, 0x200B)))
+)
 
 
 class SpecialTokens:
@@ -22,19 +29,23 @@ class SpecialTokens:
 
     `control` and `user_defined` map texts to ids. User-defined tokens are found in any text,
     control tokens only where asked for, and never those of one character, which are just text.
+    Some take the spaces before or after them along: those that the file names in keys of our own,
+    else in phi-3 all.
     """
 
-    def __init__(self, vocab: Vocab, model_name: str) -> None:
+    def __init__(self, file: GGUFFile, vocab: Vocab) -> None:
         control = _ids_of(vocab, TokenType.CONTROL, TokenType.UNKNOWN)
         self.control = {text: id for text, id in control.items() if len(text) > 1}
         self.user_defined = _ids_of(vocab, TokenType.USER_DEFINED)
         self._all = _longest_first(self.control | self.user_defined)
         self._user_defined = _longest_first(self.user_defined)
-        self._strips_right: frozenset[int] = frozenset()
-        if "phi-3" in model_name.lower() or "phi3" in model_name.lower():
-            self._strips_right = frozenset(
-                id for text, id in self._all if text not in KEEPS_SPACE_AFTER
-            )
+        self._strips_left = _ids_of_key(file, vocab, "strips_left")
+        self._strips_right = _ids_of_key(file, vocab, "strips_right")
+        self._spaces = SPACES
+        if not self._strips_right and _is_phi3(file):
+            self._spaces = ASCII_SPACES
+            kept = KEEPS_SPACE_AFTER
+            self._strips_right = frozenset(id for text, id in self._all if text not in kept)
 
     def split(self, text: str, *, control: bool) -> list[str | int]:
         """Split `text` into special tokens' ids and the non-empty text between them."""
@@ -49,14 +60,28 @@ class SpecialTokens:
             if isinstance(part, int):
                 yield part
                 continue
-            first, *others = part.split(token)
-            if first:
-                yield first
-            for other in others:
-                yield id
-                rest = other.lstrip(ASCII_SPACES) if id in self._strips_right else other
-                if rest:
-                    yield rest
+            pieces = part.split(token)
+            for i, piece in enumerate(pieces):
+                if i:
+                    yield id
+                text = piece.lstrip(self._spaces) if i and id in self._strips_right else piece
+                if i < len(pieces) - 1 and id in self._strips_left:
+                    text = text.rstrip(self._spaces)
+                if text:
+                    yield text
+
+
+def _ids_of_key(file: GGUFFile, vocab: Vocab, key: str) -> frozenset[int]:
+    ids = file.get(OWN_KEY + key, np.ndarray, np.zeros(0, np.int32))
+    if ids.dtype.kind not in "iu" or (ids < 0).any() or (ids >= len(vocab.tokens)).any():
+        problem = "must be an array of ids of tokens"
+        raise GGUFError(problem, path=file.path, field=OWN_KEY + key)
+    return frozenset(ids.tolist())
+
+
+def _is_phi3(file: GGUFFile) -> bool:
+    name = file.get("general.name", str, "").lower()
+    return "phi-3" in name or "phi3" in name
 
 
 def _ids_of(vocab: Vocab, *types: TokenType) -> dict[str, int]:

@@ -36,7 +36,7 @@ class Tokenizer:
         self.bos_id = vocab.special_ids.get("bos")
         self.eos_id = vocab.special_ids.get("eos")
         self.eog_ids = vocab.eog_ids
-        self.special_tokens = SpecialTokens(vocab, file.get("general.name", str, ""))
+        self.special_tokens = SpecialTokens(file, vocab)
         self._model, add_bos = _model(file, vocab)
         self.add_bos = self._adds(file, "bos", add_bos and self.bos_id is not None)
         self.add_eos = self._adds(file, "eos", False)
