@@ -38,7 +38,7 @@ def _scores(value: float) -> np.ndarray:
 BAD_BPE: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": None}, "tokenizer.ggml.model"),
     "model is a number": ({"model": 3}, "tokenizer.ggml.model"),
-    "unknown model": ({"model": "bert"}, "'bert' is not supported, only gpt2, llama"),
+    "unknown model": ({"model": "rwkv"}, "'rwkv' is not supported, only gpt2, llama"),
     "unknown pre": ({"pre": "klingon"}, "'klingon' is not supported, only a.x-4.0"),
     "no tokens": ({"tokens": None}, "tokenizer.ggml.tokens"),
     "empty tokens": ({"tokens": []}, "tokenizer.ggml.tokens"),

@@ -57,6 +57,8 @@ def test_encodings(vocab: tuple[str, Tokenizer]) -> None:
 
 def test_round_trips(vocab: tuple[str, Tokenizer]) -> None:
     name, tokenizer = vocab
+    if tokenizer.vocab.model == "bert":
+        pytest.skip("it does not keep spaces, accents and capital letters")
     for text in texts_of(name):
         assert tokenizer.decode(tokenizer.encode(text, bos=False)) == text
 

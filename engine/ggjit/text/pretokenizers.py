@@ -122,13 +122,45 @@ SEED_CODER = PreTokenizer(
     )
 )
 
+# Cut first, then as gpt-4o and the like.
+MINICPM5 = PreTokenizer((r"\p{N}{1,3}", _gpt4(r"\p{N}+")), ignore_merges=True)
+TINY_AYA = PreTokenizer((r"\d{1,3}(?=(?:\d{3})*\b)", *GPT4O.patterns))
+LAGUNA = PreTokenizer((r"[^\n]+|[\n]+", *QWEN2.patterns))
+YOUTU = PreTokenizer(
+    (
+        "[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c"
+        "\u3001-\u303f\ufe30-\ufe4f]+|[\u3105-\u312f]+|" + IDEOGRAPHS_AND_KANA,
+        _gpt4o(r"\p{N}", CONTRACTIONS + "?"),
+    ),
+    ignore_merges=True,
+)
+SPARK = PreTokenizer(
+    (
+        *DEEPSEEK_V3.patterns[:2],
+        DEEPSEEK_V3.patterns[2].replace(rf"+[\r\n]*|{SPACES}", r"+|[\r\n]|\s+(?!\S)|\s+"),
+        r"\p{N}",
+    )
+)
+WORDS_WITH_SPACES = r"[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+"
+EXAONE_MOE = PreTokenizer(
+    (
+        rf"{CONTRACTIONS}|{WORDS_WITH_SPACES}|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]?"
+        r"|\s*[\r\n]|\s+(?!\S)|\s+",
+    )
+)
+HALVES = "|".join(
+    rf"\s{{{n}}}(?!\S)" for n in ("512", "256", "128", "64", "32", "16", "8", "4", "1,2")
+)
+JAIS2 = PreTokenizer((_gpt4(r"\p{N}{1,3}").replace(r"\s+(?!\S)|\s+", HALVES + r"|\s{1}"),))
+
 RECIPES: tuple[tuple[str, PreTokenizer], ...] = (
     ("default", DEFAULT),
-    ("llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2", LLAMA3),
+    ("llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", LLAMA3),
     ("dbrx smaug-bpe chatglm-bpe", replace(LLAMA3, ignore_merges=False, add_bos=False)),
     ("glm4 glm5", replace(LLAMA3, add_bos=False)),
     ("gpt-2 phi-2 jina-es jina-de gigachat a.x-4.0 mellum jais trillion", GPT2),
-    ("exaone4 granite-docling", GPT2),
+    ("exaone4 granite-docling modern-bert roberta-bpe", GPT2),
+    ("jina-v1-en jina-v2-en jina-v2-es jina-v2-de jina-v2-code", GPT2),
     ("mpt olmo", replace(GPT2, nfc=True)),
     ("smollm starcoder refact codeshell exaone minerva-7b mellum2", SINGLE_DIGITS),
     ("command-r", replace(SINGLE_DIGITS, nfc=True)),
@@ -141,7 +173,16 @@ RECIPES: tuple[tuple[str, PreTokenizer], ...] = (
     ("falcon", FALCON),
     ("poro-chat bloom gpt3-finnish", BLOOM),
     ("viking", VIKING),
-    ("gpt-4o llama4 kanana2 minimax-m2", GPT4O),
+    ("gpt-4o llama4 kanana2 minimax-m2 talkie", GPT4O),
+    ("granite-embed-multi-97m", replace(GPT4O, ignore_merges=True)),
+    ("minicpm5", MINICPM5),
+    ("tiny_aya cohere2moe", TINY_AYA),
+    ("laguna", LAGUNA),
+    ("youtu", YOUTU),
+    ("spark2_5", SPARK),
+    ("exaone-moe", EXAONE_MOE),
+    ("jais-2", JAIS2),
+    ("ufakzeka", PreTokenizer((_gpt4(r"\p{N}", contractions=""),))),
     ("tekken", TEKKEN),
     ("kimi-k2", KIMI_K2),
     ("bailingmoe bailingmoe2 llada-moe", BAILING),

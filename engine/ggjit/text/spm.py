@@ -1,8 +1,10 @@
-"""SentencePiece BPE (`tokenizer.ggml.model` = llama), run by the `sentencepiece` library.
+"""SentencePiece's BPE and unigram models, run by the `sentencepiece` library.
 
-The library reads a protocol buffer, so one is written here from the metadata. It gets no special
-tokens and no dummy prefix: `Tokenizer` deals with both.
-Source: sentencepiece `src/sentencepiece_model.proto` for the field numbers.
+`tokenizer.ggml.model` is llama for BPE, t5 for unigram. The library reads a protocol buffer, so one
+is written here from the metadata. It gets no special tokens: `Tokenizer` deals with them, and for
+BPE with the space before text. Text for a unigram model is normalised by the file's own rules.
+Sources: sentencepiece `src/sentencepiece_model.proto` for the field numbers; llama.cpp
+`src/llama-vocab.cpp` (`llm_tokenizer_ugm`) for the keys.
 """
 
 from __future__ import annotations
@@ -13,16 +15,17 @@ import numpy as np
 from sentencepiece import SentencePieceProcessor
 
 from ..gguf import GGUFFile, quoted
-from .vocab import TokenType, Vocab, byte_value, read_scores
+from .vocab import KEY, TokenType, Vocab, byte_value, read_scores
 
 SPACE = "\u2581"
 
 # SentencePiece.Type has the numbers of TokenType; field numbers and wire types as in the .proto.
 PIECE, SCORE, TYPE = b"\x0a", b"\x15", b"\x18"
 MODEL_PIECES, MODEL_TRAINER, MODEL_NORMALIZER = b"\x0a", b"\x12", b"\x1a"
-TRAINER_BPE = b"\x18\x02"  # model_type = BPE
+TRAINER_UNIGRAM, TRAINER_BPE = b"\x18\x01", b"\x18\x02"  # model_type
 TRAINER_BYTE_FALLBACK = b"\x98\x02\x01"
-NORMALIZER_NOTHING = b"\x18\x00\x20\x00\x28\x01"  # only spaces become SPACE
+CHARSMAP, DUMMY_PREFIX, EXTRA_SPACES = b"\x12", b"\x18", b"\x20"
+ESCAPE_SPACES = b"\x28\x01"  # they become SPACE
 # In place of text that the library refuses, NUL: this noncharacter is in no token and no text.
 NEVER = "\ufdd0"
 
@@ -33,7 +36,12 @@ class SentencePiece:
     def __init__(self, file: GGUFFile, vocab: Vocab) -> None:
         _check_byte_tokens(vocab)
         self._n_vocab = len(vocab.tokens)
-        model = _model(vocab, read_scores(file, self._n_vocab))
+        trainer, normalizer = (
+            (TRAINER_UNIGRAM, _normalizer(file, vocab))
+            if vocab.model == "t5"
+            else (TRAINER_BPE, DUMMY_PREFIX + b"\0" + EXTRA_SPACES + b"\0" + ESCAPE_SPACES)
+        )
+        model = _model(vocab, read_scores(file, self._n_vocab), trainer, normalizer)
         try:
             self._processor = SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
@@ -73,7 +81,20 @@ def _check_byte_tokens(vocab: Vocab) -> None:
         raise vocab.error("tokens", f"<0x{missing:02X}> is missing among the byte tokens")
 
 
-def _model(vocab: Vocab, scores: np.ndarray) -> bytes:
+def _normalizer(file: GGUFFile, vocab: Vocab) -> bytes:
+    """Return the rules of a unigram model: a table of replacements, and what is done to spaces."""
+    charsmap = file.get(KEY + "precompiled_charsmap", np.ndarray, np.zeros(0, np.uint8))
+    if charsmap.dtype.itemsize != 1:
+        problem = f"must be an array of bytes, found {charsmap.dtype.name}"
+        raise vocab.error("precompiled_charsmap", problem)
+    prefix = file.get(KEY + "add_space_prefix", bool, True)
+    trim = file.get(KEY + "remove_extra_whitespaces", bool, False)
+    data = charsmap.tobytes()
+    flags = DUMMY_PREFIX + bytes((prefix,)) + EXTRA_SPACES + bytes((trim,)) + ESCAPE_SPACES
+    return CHARSMAP + _varint(len(data)) + data + flags
+
+
+def _model(vocab: Vocab, scores: np.ndarray, trainer: bytes, normalizer: bytes) -> bytes:
     """Return the vocabulary as a serialised ModelProto, with an unknown piece after the tokens."""
     # Special tokens are found before the library sees the text: to it, they are control symbols.
     types = np.where(
@@ -87,14 +108,13 @@ def _model(vocab: Vocab, scores: np.ndarray) -> bytes:
         for text, score, type in zip(texts, scores.tolist(), types.tolist(), strict=True)
     ]
     pieces.append(_piece(f"{NEVER}unknown", 0.0, TokenType.UNKNOWN))
-    trainer = TRAINER_BPE
     if (vocab.types == TokenType.BYTE).any():
         trainer += TRAINER_BYTE_FALLBACK
     return b"".join(
         [
             *(MODEL_PIECES + _varint(len(piece)) + piece for piece in pieces),
             MODEL_TRAINER + _varint(len(trainer)) + trainer,
-            MODEL_NORMALIZER + _varint(len(NORMALIZER_NOTHING)) + NORMALIZER_NOTHING,
+            MODEL_NORMALIZER + _varint(len(normalizer)) + normalizer,
         ]
     )
 

@@ -39,13 +39,14 @@ class Tokenizer:
         self.special_tokens = SpecialTokens(file, vocab)
         self._model, add_bos = _model(file, vocab)
         self.add_bos = self._adds(file, "bos", add_bos and self.bos_id is not None)
-        self.add_eos = self._adds(file, "eos", False)
+        self.add_eos = self._adds(file, "eos", vocab.model in ("t5", "bert"))
         # Rules of a file's own say themselves what comes before a text.
         self._add_space_prefix = (
             vocab.model == "llama"
             and not has_own_rules(file)
             and file.get(KEY + "add_space_prefix", bool, True)
         )
+        self._starts_with_space = self._add_space_prefix or vocab.model in ("t5", "bert")
         prefix = file.get(OWN_KEY + "space_prefix", str, "always")
         self._only_first, self._only_missing = "first" in prefix, "missing" in prefix
         self._bytes: dict[int, bytes] = {}
@@ -114,7 +115,7 @@ class Tokenizer:
 
         continues: the ids go on after other text, so a leading space is theirs.
         """
-        strip_space = self._add_space_prefix and not continues
+        strip_space = self._starts_with_space and not continues
         visible = self._token_bytes if special else self._text_bytes
         return TokenStream(visible, strip_space=strip_space)
 
@@ -170,9 +171,13 @@ def _model(file: GGUFFile, vocab: Vocab) -> tuple[PlainTextModel, bool]:
         from .own_rules import own_rules
 
         return CharacterPairEncoding(file, vocab, own_rules(file, vocab)), True
+    if vocab.model == "bert":
+        from .wordpiece import WordPieces
+
+        return WordPieces(file, vocab), True
     from .spm import SentencePiece
 
-    return SentencePiece(file, vocab), True
+    return SentencePiece(file, vocab), vocab.model == "llama"
 
 
 def _check_unicode(text: str) -> None:

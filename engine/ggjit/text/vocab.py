@@ -20,7 +20,7 @@ from ..gguf import GGUFError, GGUFFile, quoted
 
 KEY = "tokenizer.ggml."
 OWN_KEY = "tokenizer.ggjit."
-MODELS = ("gpt2", "llama", "gemma4")
+MODELS = ("gpt2", "llama", "gemma4", "t5", "bert")
 MAX_TOKEN_CHARACTERS = 1 << 16
 BYTE_TOKEN = re.compile("<0x([0-9A-Fa-f]{2})>")
 
@@ -36,7 +36,12 @@ LENIENT_IDS = {
     "fim_rep": "fim_rep",
     "fim_sep": "fim_sep",
 }
-SENTENCEPIECE_IDS = {"unk": 0, "bos": 1, "eos": 2}
+# What files of these models need not say.
+DEFAULT_IDS = {
+    "llama": {"unk": 0, "bos": 1, "eos": 2},
+    "t5": {"pad": 0, "eos": 1, "unk": 2},
+    "bert": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103},
+}
 
 END_OF_GENERATION = frozenset(
     (
@@ -185,8 +190,8 @@ def _special_ids(file: GGUFFile, model: str, n_vocab: int) -> dict[str, int]:
     llama.cpp falls back to id 11, Falcon's, for the BOS and EOS of a byte-level BPE; in any other
     vocabulary that is a comma or the like, so here there is no fallback for it.
     """
-    found = dict(SENTENCEPIECE_IDS) if model == "llama" else {}
-    found = {name: id for name, id in found.items() if id < n_vocab}
+    defaults = DEFAULT_IDS.get(model, {})
+    found = {name: id for name, id in defaults.items() if id < n_vocab}
     for name, key in (STRICT_IDS | LENIENT_IDS).items():
         id = file.get(f"{KEY}{key}_token_id", int, None)
         if id is None:
@@ -195,6 +200,9 @@ def _special_ids(file: GGUFFile, model: str, n_vocab: int) -> dict[str, int]:
             found[name] = id
         elif name in STRICT_IDS:
             raise _error(file, f"{key}_token_id", f"{id} is not one of the {n_vocab} tokens")
+    if model == "bert":  # what begins and ends a text there
+        ends = {"bos": found.get("cls"), "eos": found.get("sep")}
+        found = {name: id for name, id in ends.items() if id is not None} | found
     return found
 
 
