@@ -82,7 +82,7 @@ def convert(
     """Convert a checkpoint (safetensors) to a GGUF file."""
     from .origins import FromCheckpoint
 
-    origin = FromCheckpoint(Path(source), vocabulary=not no_vocab)
+    origin = FromCheckpoint.at(Path(source), vocabulary=not no_vocab)
     _make(origin, type, flags, out, force, threads)
 
 

@@ -17,8 +17,8 @@ from .architectures.base import Tensors
 from .arrays import Bytes, Floats
 from .keys import Keys, Typed
 from .plan import Planned, mapped
-from .sources import open_checkpoint
-from .vocab import vocabulary_of
+from .sources import Checkpoint, open_checkpoint
+from .vocab import Vocabulary, vocabulary_of
 
 
 class Origin(Protocol):
@@ -40,16 +40,23 @@ class Origin(Protocol):
 
 
 class FromCheckpoint:
-    """A checkpoint, its tensors mapped; without `vocabulary` its tokenizer is left alone.
+    """A checkpoint, its tensors mapped. Raises: CheckpointError."""
 
-    Raises: CheckpointError; OSError.
-    """
+    vocabulary: Vocabulary | None = None
 
-    def __init__(self, path: Path, *, vocabulary: bool = True) -> None:
-        self.family: Architecture = architecture_of(open_checkpoint(path))
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.family: Architecture = architecture_of(checkpoint)
         self.tensors = mapped(self.family)
-        folder, n_vocab = self.family.checkpoint.folder, self.tensors["token_embd.weight"].shape[0]
-        self.vocabulary = vocabulary_of(folder, n_vocab, self.family.arch) if vocabulary else None
+
+    @classmethod
+    def at(cls, path: Path, *, vocabulary: bool = True) -> FromCheckpoint:
+        """Open a checkpoint, and its tokenizer. Raises: CheckpointError; OSError."""
+        origin = cls(open_checkpoint(path))
+        if vocabulary:
+            folder, arch = origin.family.checkpoint.folder, origin.family.arch
+            n_vocab = origin.tensors["token_embd.weight"].shape[0]
+            origin.vocabulary = vocabulary_of(folder, n_vocab, arch)
+        return origin
 
     @property
     def name(self) -> str:

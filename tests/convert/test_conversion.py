@@ -92,7 +92,7 @@ def test_auto_keeps_what_the_checkpoint_has(checkpoint, rng, tmp_path):
 
 def test_wishes(checkpoint):
     wishes = Wishes(GGMLType.F16, GGMLType.BF16, [(r"blk\.1\.ffn_(up|gate)", GGMLType.Q4_1)])
-    plan = Conversion.of(FromCheckpoint(checkpoint(), vocabulary=False), "q8_0", wishes).plan
+    plan = Conversion.of(FromCheckpoint.at(checkpoint(), vocabulary=False), "q8_0", wishes).plan
     types = {p.name: p.type.name for p in plan}
     assert types["token_embd.weight"] == "BF16"
     assert types["blk.1.ffn_up.weight"] == "Q4_1"
@@ -105,7 +105,7 @@ def test_wishes(checkpoint):
 
 def test_a_window_of_mistral_is_kept_in_a_key_of_our_own(checkpoint, tmp_path, rng):
     folder = checkpoint(architectures=["MistralForCausalLM"], sliding_window=8)
-    [note] = FromCheckpoint(folder, vocabulary=False).notes()
+    [note] = FromCheckpoint.at(folder, vocabulary=False).notes()
     assert "sees 8 tokens back" in note
     with open_gguf(convert(folder, tmp_path / "x.gguf", "f32")) as file:
         graph = architecture_of(file).build(file)
@@ -253,7 +253,7 @@ def test_the_old_format_of_importance(tmp_path, rng, checkpoint):
     path.write_bytes(old_importance({"blk.0.ffn_up.weight": values}))
     importance = read_importance(path)
     np.testing.assert_allclose(importance.means["blk.0.ffn_up.weight"], values[None], rtol=1e-6)
-    origin = FromCheckpoint(checkpoint(), vocabulary=False)
+    origin = FromCheckpoint.at(checkpoint(), vocabulary=False)
     conversion = Conversion.of(origin, "q4_0", importance=importance)
     given = {p.name for p in conversion.plan if p.importance is not None}
     assert given == {"blk.0.ffn_up.weight"}
@@ -277,13 +277,14 @@ def test_importance_of_another_model(tmp_path, checkpoint):
     path = tmp_path / "i.dat"
     path.write_bytes(old_importance({"blk.0.ffn_up.weight": np.ones(7)}))
     importance = read_importance(path)
+    origin = FromCheckpoint.at(checkpoint(), vocabulary=False)
     with pytest.raises(ValueError, match=r"is of 1 x 7 columns, the tensor is \[64, 32\]"):
-        Conversion.of(FromCheckpoint(checkpoint(), vocabulary=False), "q4_0", importance=importance)
+        Conversion.of(origin, "q4_0", importance=importance)
 
 
 def test_mapped_folders_of_every_family_have_a_plan():
     for folder in sorted(DATA.iterdir()):
-        assert Conversion.of(FromCheckpoint(folder, vocabulary=False), "q4_k_m").table()
+        assert Conversion.of(FromCheckpoint.at(folder, vocabulary=False), "q4_k_m").table()
 
 
 def test_a_model_card_that_cannot_be_read(checkpoint, tmp_path):
