@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -232,8 +233,30 @@ BAD = {
     "number": ({"model_merges": ["a b", 5]}, r"model.merges\[1\]: must be two tokens"),
     "added": ({"added_tokens": [{"id": 5}]}, r"added_tokens\[0\]: must be an object with"),
     "rule": ({"pre_tokenizer": []}, "pre_tokenizer: must be an object"),
+    "surrogate": ({"model_vocab": {"a\ud800": 1}}, "tokens: token 1 is not Unicode"),
+    "twice": (
+        {"added_tokens": [{"id": 400, "content": "!"}]},
+        "tokens: '!' is token [0-9]+ and token 400",
+    ),
     "suffix": ({"model_end_of_word_suffix": "</w>"}, "model.end_of_word_suffix: '</w>' is not"),
 }
+
+
+def test_rules_nested_deeply(tmp_path: Path) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    rule = json.loads(tokenizer.to_str())["pre_tokenizer"]
+    for _ in range(300):
+        rule = {"type": "Sequence", "pretokenizers": [rule]}
+    edited(write(tmp_path, tokenizer), pre_tokenizer=rule)
+    found = vocabulary_of(tmp_path, tokenizer.get_vocab_size(), "gpt2")
+    assert found.metadata[KEY + "pre"] == "gpt-2"
+
+
+def test_a_template_must_be_unicode(tmp_path: Path) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    write(tmp_path, tokenizer, tokenizer_config={"chat_template": "\ud800"})
+    with pytest.raises(CheckpointError, match="chat_template: is not Unicode"):
+        vocabulary_of(tmp_path, tokenizer.get_vocab_size(), "gpt2")
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -21,7 +21,7 @@ from .tiktoken import FILES, is_tiktoken, tiktoken_bpe
 from .tokenizer_json import TokenizerJson, read_tokenizer_json
 from .vocabulary import KEY, OWN_KEY, Vocabulary
 
-__all__ = ["Vocabulary", "vocabulary_of"]
+__all__ = ["Vocabulary", "tokenizer_file", "vocabulary_of"]
 
 
 def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
@@ -33,7 +33,12 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     path = inside(folder, "tokenizer.json")
     source = read_tokenizer_json(path) if path.is_file() else None
     tokenizer_config = _optional(folder, "tokenizer_config.json")
-    found = _tokens(folder, source, tokenizer_config or {}, n_vocab, arch)
+    try:
+        found = _tokens(folder, source, tokenizer_config or {}, n_vocab, arch)
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(str(error), path=folder, field="tokens") from None
     config = _optional(folder, "config.json") or {}
     found.metadata |= special_tokens(
         source, found.metadata[KEY + "tokens"], tokenizer_config, config, n_vocab
@@ -43,6 +48,12 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
     found.metadata |= chat_templates(folder, tokenizer_config or {})
     return found
+
+
+def tokenizer_file(folder: Path) -> Path | None:
+    """Return the file whose encodings a converted vocabulary can be compared with, if any."""
+    files = (inside(folder, name) for name in ("tokenizer.json", "tokenizer.model"))
+    return next((path for path in files if path.is_file() and not is_tiktoken(path)), None)
 
 
 def _tokens(

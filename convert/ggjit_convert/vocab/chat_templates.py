@@ -22,9 +22,19 @@ def chat_templates(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[st
     found = tokenizer_config.get("chat_template")
     if found is None:
         found = _from_files(folder)
-    if isinstance(found, str):
-        return {FIELD: found}
-    return _named(found) if isinstance(found, list) else {}
+    keys = {FIELD: found} if isinstance(found, str) else {}
+    if isinstance(found, list):
+        keys = _named(found)
+    for key, template in keys.items():
+        _check(folder, key, template)
+    return keys
+
+
+def _check(folder: Path, key: str, template: str | list[str]) -> None:
+    try:
+        "".join(template).encode()
+    except UnicodeEncodeError:
+        raise CheckpointError("is not Unicode", path=folder, field=key) from None
 
 
 def _from_files(folder: Path) -> Any:

@@ -67,13 +67,17 @@ def read_tokenizer_json(path: Path) -> TokenizerJson:
 
 def parts(rule: Mapping[str, Any] | None, name: str) -> list[dict[str, Any]]:
     """Return the steps of a rule; `name` is what a `Sequence` calls its own."""
-    if rule is None:
-        return []
-    if rule.get("type") != "Sequence":
-        return [dict(rule)]
-    steps = rule.get(name)
-    found = steps if isinstance(steps, list) else []
-    return [part for step in found if isinstance(step, dict) for part in parts(step, name)]
+    found, waiting = [], [rule]
+    while waiting:
+        step = waiting.pop()
+        if not isinstance(step, dict):
+            continue
+        if step.get("type") == "Sequence":
+            inner = step.get(name)
+            waiting += inner[::-1] if isinstance(inner, list) else []
+        else:
+            found.append(step)
+    return found
 
 
 def _object(path: Path, field: str, value: Any) -> dict[str, Any]:

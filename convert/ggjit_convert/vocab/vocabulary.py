@@ -46,10 +46,14 @@ class Vocabulary:
 def token_arrays(
     tokens: Mapping[int, Token], n_vocab: int, *, scores: bool = False
 ) -> dict[str, Any]:
-    """Return the keys of one token per row; rows without a token are unused padding."""
+    """Return the keys of one token per row; rows without a token are unused padding.
+
+    Raises: ValueError for two tokens of one text, or text that is not Unicode.
+    """
     rows = [
         tokens.get(id) or Token(f"[PAD{id}]", TokenType.UNUSED, -10000.0) for id in range(n_vocab)
     ]
+    _check_texts(tokens)
     arrays: dict[str, Any] = {
         KEY + "tokens": [token.text for token in rows],
         KEY + "token_type": [int(token.type) for token in rows],
@@ -57,6 +61,15 @@ def token_arrays(
     if scores:
         arrays[KEY + "scores"] = [token.score for token in rows]
     return arrays
+
+
+def _check_texts(tokens: Mapping[int, Token]) -> None:
+    ids: dict[str, int] = {}
+    for id, token in tokens.items():
+        if ids.setdefault(token.text, id) != id:
+            raise ValueError(f"{token.text[:40]!r} is token {ids[token.text]} and token {id}")
+        if not token.text.isascii() and any("\ud800" <= c <= "\udfff" for c in token.text):
+            raise ValueError(f"token {id} is not Unicode: {token.text[:40]!r}")
 
 
 def beyond_the_rows(tokens: Mapping[int, Token], n_vocab: int) -> list[str]:
