@@ -10,6 +10,7 @@ from small_tokenizers import LLAMA3, SPECIAL, byte_level, byte_level_bpe, edited
 from tokenizers import AddedToken, normalizers, pre_tokenizers
 
 from ggjit_convert.errors import CheckpointError
+from ggjit_convert.keys import Typed
 from ggjit_convert.vocab import vocabulary_of
 from ggjit_convert.vocab.agreement import round_trip, tokenizer_of
 
@@ -137,6 +138,21 @@ def test_special_ids(tmp_path: Path) -> None:
         KEY + "eos_token_id": tokenizer.token_to_id("<|end|>"),
         KEY + "padding_token_id": 7,
     }
+
+
+def test_generation_settings(tmp_path: Path) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    n = tokenizer.get_vocab_size()
+    generation = {"temperature": 1, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}
+    generation |= {"eos_token_id": [n - 1, 7, n], "min_p": "low", "do_sample": True}
+    write(tmp_path, tokenizer, generation_config=generation, config={"eos_token_id": [7, 9]})
+    metadata = vocabulary_of(tmp_path, n, "gpt2").metadata
+    found = {key[17:]: value for key, value in metadata.items() if "sampling" in key}
+    expected = {"temp": 1.0, "top_p": 0.8, "penalty_repeat": 1.05, "top_k": Typed(20, "i32")}
+    assert found == expected
+    assert metadata[KEY + "eos_token_id"] == n - 1
+    assert metadata[OWN + "eog_token_ids"] == [n - 1, 7, 9]
+    assert {7, 9, n - 1} <= tokenizer_of(metadata, tmp_path).eog_ids
 
 
 def special(text: str) -> dict:

@@ -13,6 +13,7 @@ from .byte_fallback import FIRST_MISSING, MISSING, byte_fallback_bpe, space_pref
 from .byte_level import byte_level_bpe
 from .chat_templates import chat_templates
 from .families import family_keys
+from .generation import generation_keys
 from .sentencepiece import sentencepiece_bpe
 from .sentencepiece_model import read_sentencepiece_model
 from .special_tokens import special_tokens
@@ -47,6 +48,8 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     found.metadata |= strip_keys(added.values(), n_vocab)
     found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
     found.metadata |= chat_templates(folder, tokenizer_config or {})
+    generation = _optional(folder, "generation_config.json") or {}
+    found.metadata |= generation_keys(generation, config, found.metadata, n_vocab)
     return found
 
 

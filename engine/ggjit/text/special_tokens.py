@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..gguf import GGUFError, GGUFFile
-from .vocab import OWN_KEY, TokenType, Vocab
+from ..gguf import GGUFFile
+from .vocab import TokenType, Vocab, ids_of_key
 
 # phi-3 takes the space after a special token as part of it, except after these.
 KEEPS_SPACE_AFTER = frozenset(("<unk>", "<s>", "<|endoftext|>"))
@@ -39,8 +39,9 @@ class SpecialTokens:
         self.user_defined = _ids_of(vocab, TokenType.USER_DEFINED)
         self._all = _longest_first(self.control | self.user_defined)
         self._user_defined = _longest_first(self.user_defined)
-        self._strips_left = _ids_of_key(file, vocab, "strips_left")
-        self._strips_right = _ids_of_key(file, vocab, "strips_right")
+        n_vocab = len(vocab.tokens)
+        self._strips_left = ids_of_key(file, "strips_left", n_vocab)
+        self._strips_right = ids_of_key(file, "strips_right", n_vocab)
         self._spaces = SPACES
         if not self._strips_right and _is_phi3(file):
             self._spaces = ASCII_SPACES
@@ -69,14 +70,6 @@ class SpecialTokens:
                     text = text.rstrip(self._spaces)
                 if text:
                     yield text
-
-
-def _ids_of_key(file: GGUFFile, vocab: Vocab, key: str) -> frozenset[int]:
-    ids = file.get(OWN_KEY + key, np.ndarray, np.zeros(0, np.int32))
-    if ids.dtype.kind not in "iu" or (ids < 0).any() or (ids >= len(vocab.tokens)).any():
-        problem = "must be an array of ids of tokens"
-        raise GGUFError(problem, path=file.path, field=OWN_KEY + key)
-    return frozenset(ids.tolist())
 
 
 def _is_phi3(file: GGUFFile) -> bool:

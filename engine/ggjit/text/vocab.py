@@ -99,6 +99,7 @@ def read_vocab(file: GGUFFile) -> Vocab:
     types = _types(file, len(tokens))
     special_ids = _special_ids(file, model, len(tokens))
     eog_ids = _eog_ids(ids, special_ids, _made_by_merges(file, ids, types))
+    eog_ids |= ids_of_key(file, "eog_token_ids", len(tokens))
     # Some converters forget it: what ends a generation is a control token.
     types[[id for text, id in ids.items() if text in END_OF_GENERATION and id in eog_ids]] = (
         TokenType.CONTROL
@@ -118,6 +119,14 @@ def read_vocab(file: GGUFFile) -> Vocab:
 def has_own_rules(file: GGUFFile) -> bool:
     """Return whether the file says itself how text is normalised and cut (`own_rules`)."""
     return OWN_KEY + "pre_tokenizer" in file.metadata
+
+
+def ids_of_key(file: GGUFFile, key: str, n_vocab: int) -> frozenset[int]:
+    """Return the tokens that a key of our own lists, none if there is no such key."""
+    ids = file.get(OWN_KEY + key, np.ndarray, np.zeros(0, np.int32))
+    if ids.dtype.kind not in "iu" or (ids < 0).any() or (ids >= n_vocab).any():
+        raise GGUFError("must be an array of ids of tokens", path=file.path, field=OWN_KEY + key)
+    return frozenset(ids.tolist())
 
 
 def byte_value(token: str) -> int | None:
