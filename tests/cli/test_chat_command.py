@@ -2,13 +2,16 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
-from fake_engine import fake_model, rambling
+from fake_engine import fake_model, ids_of, rambling
 
 from ggjit.cli.chat import ChatLoop
 from ggjit.cli.chat_input import is_unfinished, message_of
 from ggjit.cli.conversation import Conversation
+
+USER_DEFINED = 4
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def loop_of(model, **limits):
 def test_a_reply_for_every_line(chat):
     outcome = chat("hi\n\nhow are you\n")
     assert (outcome.code, outcome.out, outcome.err) == (0, "hello\nhello\n", "")
+
+
+def test_thoughts_are_shown_but_not_remembered(capsys):
+    model = fake_model("{hm}fine")
+    ids = {"<think>": ids_of("{")[0], "</think>": ids_of("}")[0]}
+    model.tokenizer.vocab = SimpleNamespace(ids=ids, types=[USER_DEFINED] * model.n_vocab)
+    loop = loop_of(model)
+    loop.run(Keys("hi"))
+    assert capsys.readouterr().out == "{hm}fine\n"
+    assert loop.conversation.messages[-1] == {"role": "assistant", "content": "fine"}
 
 
 def test_the_conversation_goes_on(chat):

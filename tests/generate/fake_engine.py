@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,13 @@ def ids_of(text: str) -> list[int]:
 
 class FakeTokenizer:
     n_vocab, bos_id, eos_id, eog_ids = N_VOCAB, BOS, EOS, frozenset({EOS})
+    vocab = SimpleNamespace(ids={}, types=())
 
     def __init__(self, add_bos: bool = False) -> None:
         self.add_bos = add_bos
+
+    def is_control(self, id: int) -> bool:
+        return id < len(SPECIAL)
 
     def encode(self, text: str, *, special: bool = False, bos: bool | None = None) -> list[int]:
         start = [BOS] if (self.add_bos if bos is None else bos) else []

@@ -96,6 +96,16 @@ def test_letters_are_no_markers(text: Tokenizer) -> None:
     assert ReplySplitter(text).split(ids).text == "<think>a</think>"
 
 
+def test_what_is_being_said(text: Tokenizer) -> None:
+    reader = ReplySplitter(text).reader()
+    kinds = []
+    for id in text.encode("<think>ab</think>c<tool_call>d", special=True):
+        reader.push(id)
+        kinds.append(reader.kind)
+    expected = [*["reasoning"] * 3, *["text"] * 2, *["call"] * 2]
+    assert kinds == expected
+
+
 def test_of_a_model(text: Tokenizer) -> None:
     reply = SimpleNamespace(ids=text.encode("Hm.</think>Yes."), prompt=text.encode("<think>"))
     found = Model(SimpleNamespace(path=Path("m.gguf")), text).parts(reply)

@@ -114,12 +114,15 @@ class ChatLoop:
 
         self.conversation.ask(text)
         pieces: list[str] = []
+        kinds: list[str] = []
+        reply = None
         try:
             reply = self._model.chat(self.conversation.messages, **self._limits)
             for piece in reply:
-                pieces.append(piece)
-                sys.stdout.write(piece)
+                sys.stdout.write(_shown(piece, reply.kind, kinds))
                 sys.stdout.flush()
+                pieces.append(piece)
+                kinds.append(reply.kind)
             _end_reply(timings(reply), before="\n\n" if pieces else "")
         except KeyboardInterrupt:
             self._stopped = True
@@ -132,7 +135,10 @@ class ChatLoop:
             _break_line(after=pieces)
             _complain(str(error), error)
         finally:
-            self.conversation.answer("".join(pieces))
+            # What is not text was thought, not said: templates leave it out of turns before.
+            thought = set(kinds) - {"text"}
+            said = self._model.parts(reply).text if reply and thought else ""
+            self.conversation.answer(said or "".join(pieces))
 
     def _reset(self, _: str) -> None:
         self.conversation.reset()
@@ -175,6 +181,16 @@ def _end_reply(text: str, before: str) -> None:
     """End a reply's last line, and on a terminal show a line about it."""
     print(before if sys.stdout.isatty() else "\n", end="")
     _show_dim(text)
+
+
+def _shown(piece: str, kind: str, before: list[str]) -> str:
+    """Return what is shown of a piece: not what announces a part; what is no text dimmed."""
+    if kind == "header":
+        return ""
+    gap = "\n\n" if before[-1:] == ["header"] and set(before) != {"header"} else ""
+    if kind == "text" or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return gap + piece
+    return f"{gap}\x1b[2m{piece}\x1b[0m"
 
 
 def _break_line(after: list[str]) -> None:

@@ -202,9 +202,11 @@ class Model:
             raise ValueError(f"{name} has no chat template: it continues text, it does not chat")
         variables = dict(template_variables or {})
         ids = self.chat_template.encode(list(messages), tools=tools, **variables)
-        return self.generate(
+        reply = self.generate(
             ids, max_tokens=max_tokens, stop=stop, ignore_eos=ignore_eos, **sampling
         )
+        reply.reader = self._splitter.reader(reply.prompt)
+        return reply
 
     def close(self) -> None:
         """Let go of the memory and the file."""

@@ -11,7 +11,7 @@ from .sampler import Sampler
 from .stopping import StopRules, StopStrings
 
 if TYPE_CHECKING:
-    from ..text import TokenStream
+    from ..text import PartReader, TokenStream
 
 Ending = Literal["end", "stop", "length", "context"]
 
@@ -62,6 +62,12 @@ class Reply:
         self.ending: Ending | None = "length" if rules.max_tokens == 0 else None
         self._sampler, self._stream = sampler, stream
         self._stops = StopStrings(rules.strings)
+        self.reader: PartReader | None = None
+
+    @property
+    def kind(self) -> str:
+        """What is being said: "text", "reasoning", "call", or "header" that announces a part."""
+        return self.reader.kind if self.reader else "text"
 
     def __str__(self) -> str:
         return self.text
@@ -86,6 +92,8 @@ class Reply:
             return self.end("end")
         self._sampler.accept(id)
         self.ids.append(id)
+        if self.reader:
+            self.reader.push(id)
         self.stats.n_generated += 1
         text = self._stops.push(self._stream.push(id))
         self.text += text

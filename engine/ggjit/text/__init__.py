@@ -1,8 +1,8 @@
 """Text: the tokenizer and the chat template that a GGUF file carries. No numba."""
 
 from .chat_template import ChatTemplate
-from .reply_parts import ReplyParts, ReplySplitter
+from .reply_parts import PartReader, ReplyParts, ReplySplitter
 from .stream import TokenStream
 from .tokenizer import Tokenizer
 
-__all__ = ["ChatTemplate", "ReplyParts", "ReplySplitter", "TokenStream", "Tokenizer"]
+__all__ = ["ChatTemplate", "PartReader", "ReplyParts", "ReplySplitter", "TokenStream", "Tokenizer"]

@@ -79,23 +79,28 @@ class ReplySplitter:
 
     def split(self, ids: Iterable[int], prompt: Sequence[int] = ()) -> ReplyParts:
         """Split a reply; the end of `prompt` tells whether it begins in the middle of reasoning."""
-        found: list[tuple[Kind, str]] = []
-        kind, held = self._start(prompt), list[int]()
+        reader = self.reader(prompt)
         for id in ids:
-            if id == self._body:
-                kind = self._announced(held)
-                held = [*held, id] if kind == "call" else []  # a call's header has its name
-            elif id in self._opens or id in self._closes:
-                found.append((kind, self._text(kind, held)))
-                kind, held = self._opens.get(id, "text"), []
-            else:
-                held.append(id)
-        found.append((kind, self._text(kind, held)))
+            reader.push(id)
+        found = [(kind, self._text(kind, held)) for kind, held in reader.parts]
         return ReplyParts(
             text="".join(text for kind, text in found if kind == "text").strip("\n"),
             reasoning="\n".join(text.strip() for kind, text in found if kind == "reasoning"),
             calls=[text.strip() for kind, text in found if kind == "call" and text.strip()],
         )
+
+    def reader(self, prompt: Sequence[int] = ()) -> PartReader:
+        """Return what follows a reply token by token."""
+        return PartReader(self, self._start(prompt))
+
+    def next_part(self, id: int, held: list[int]) -> tuple[Kind, list[int]] | None:
+        """Return the part that `id` begins after another, and the tokens it has; None if none."""
+        if id == self._body:
+            kind = self._announced(held)
+            return kind, [*held, id] if kind == "call" else []  # a call's header has its name
+        if id in self._opens or id in self._closes:
+            return self._opens.get(id, "text"), []
+        return None
 
     def _start(self, prompt: Sequence[int]) -> Kind:
         """Return what the prompt has begun: nothing but its last turn is looked at."""
@@ -126,3 +131,24 @@ class ReplySplitter:
 
     def _ids(self, texts: Iterable[str]) -> set[int]:
         return {id for text in texts if (id := self._id(text)) is not None}
+
+
+class PartReader:
+    """The parts of a reply as it grows: `parts` are kinds with their tokens, the last one open."""
+
+    def __init__(self, splitter: ReplySplitter, kind: Kind) -> None:
+        self.parts: list[tuple[Kind, list[int]]] = [(kind, [])]
+        self._splitter = splitter
+
+    @property
+    def kind(self) -> Kind:
+        """What the next token belongs to, unless it is a marker."""
+        return self.parts[-1][0]
+
+    def push(self, id: int) -> None:
+        """Take the next token."""
+        part = self._splitter.next_part(id, self.parts[-1][1])
+        if part is None:
+            self.parts[-1][1].append(id)
+        else:
+            self.parts.append(part)
