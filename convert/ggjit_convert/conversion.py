@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .encoding import encoded
 from .importance import Importance
 from .keys import Keys
 from .origins import FromCheckpoint, FromGGUF, Origin
 from .plan import Planned
 from .quantize.policy import Wishes
 from .types import Choice
-from .writing import Progress, write
+from .writing import File, Progress, check_absent, write
 
 GGML_QUANT_VERSION = 2
 
@@ -80,9 +81,9 @@ class Conversion:
         self, out: Path, force: bool, n_threads: int | None, progress: Progress = no_progress
     ) -> Path:
         """Write the file. Raises: ValueError if it is there already, or for a value; OSError."""
-        if out.exists() and not force:
-            raise ValueError(f"{out} exists already; --force writes over it")
-        write(out, self.keys(), self.plan, n_threads or os.cpu_count() or 1, progress)
+        check_absent([out], force)
+        file = File(out, self.keys().pairs(), [encoded(planned) for planned in self.plan])
+        write([file], n_threads or os.cpu_count() or 1, progress)
         return out
 
     def table(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,30 @@ class Typed(NamedTuple):
 
     value: Any
     type: str
+
+
+class Pair(NamedTuple):
+    """A key as a file has it: name, value, type, and that of an array's items."""
+
+    name: str
+    value: Any
+    kind: GGUFValueType
+    item_kind: GGUFValueType | None = None
+
+
+def pair(name: str, value: Any) -> Pair:
+    """Return a key with its type: `Typed`, or the one that Python's type stands for."""
+    if isinstance(value, Typed):
+        word = value.type.removeprefix("arr[").removesuffix("]")
+        kind = BY_WORD[word]
+        if word == value.type:
+            return Pair(name, value.value, kind)
+        return Pair(name, value.value, GGUFValueType.ARRAY, kind)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list):
+        return Pair(name, value, GGUFValueType.ARRAY, ITEMS[type(value[0]) if value else str])
+    return Pair(name, value, PLAIN[type(value)])
 
 
 class Keys:
@@ -58,24 +81,7 @@ class Keys:
         """Leave a key out."""
         self._own.pop(name, None)
 
-    def items(self) -> Iterator[tuple[str, Any, GGUFValueType, GGUFValueType | None]]:
-        """Yield all keys by their full names, with value, type, and that of a list's items."""
-        for name, value in self.general.items():
-            yield name, *_packed(value)
-        for name, value in self._own.items():
-            yield f"{self.arch}.{name}", *_packed(value)
-
-
-def _packed(value: Any) -> tuple[Any, GGUFValueType, GGUFValueType | None]:
-    if isinstance(value, Typed):
-        word = value.type.removeprefix("arr[").removesuffix("]")
-        kind, plain = BY_WORD[word], _plain(value.value)
-        return (plain, kind, None) if word == value.type else (plain, GGUFValueType.ARRAY, kind)
-    value = _plain(value)
-    if isinstance(value, list):
-        return value, GGUFValueType.ARRAY, ITEMS[type(value[0]) if value else str]
-    return value, PLAIN[type(value)], None
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    def pairs(self) -> list[Pair]:
+        """Return all keys by their full names."""
+        own = {f"{self.arch}.{name}": value for name, value in self._own.items()}
+        return [pair(name, value) for name, value in (self.general | own).items()]
