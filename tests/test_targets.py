@@ -18,7 +18,7 @@ import pytest
 from ggjit.simd import host, target
 
 TESTS = Path(__file__).parent
-TIMEOUT_S = 600
+TIMEOUT_S = 1500
 RUNNABLE = [t.name for t in target.runnable()]
 OTHERS = [name for name in RUNNABLE if name != target.current().name]
 

@@ -16,7 +16,7 @@ from .models.config import Config
 from .text import Tokenizer
 
 Backend = Literal["cpu", "reference"]
-Packing = Literal["auto", "always", "never"]
+Packing = Literal["auto", "always", "never", "experts-mmap"]
 
 DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
@@ -36,7 +36,7 @@ def load(
     `check` looks at all weights first and refuses what is not finite. Keys and values are kept as
     `cache_type_k` and `cache_type_v`: f16, bf16, q8_0 or q4_0; memory for them grows by what so
     many `sequences` need. `pack`: weights are laid out anew for speed if memory allows ("auto"),
-    "always", or "never".
+    "always", "never", or all but experts ("experts-mmap": for models larger than memory).
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()

@@ -112,6 +112,16 @@ def test_packing_as_told(monkeypatch):
         weights.to_pack([values], "sometimes", 0)
 
 
+def test_experts_stay_in_the_file_first(monkeypatch):
+    dense, experts = tensor("d", np.ones((16, 4))), tensor("e", np.ones((3, 16, 4)))
+    both = [dense, experts]
+    monkeypatch.setattr(weights, "available_bytes", lambda: 1024)
+    assert weights.to_pack(both, "experts-mmap", 0) == [dense]
+    assert weights.to_pack(both, "auto", 0) == both
+    assert weights.to_pack(both, "auto", 100) == [dense]
+    assert weights.to_pack(both, "auto", 900) == []
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("kind", [KINDS.F32, KINDS.F16, KINDS.Q8_0], ids=lambda k: k.name)
 @pytest.mark.parametrize("packing", ["always", "never"])

@@ -71,9 +71,19 @@ class ModelFlags:
         str,
         option("--pack", metavar="WHEN", help="auto, always or never: lay weights out for speed."),
     ] = "auto"
+    experts: Annotated[
+        str | None,
+        option("--experts", metavar="WHERE", help="mmap: leave experts in the file."),
+    ] = None
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Timings and notes, on stderr.")
     ] = False
+
+    def packing(self) -> str:
+        """Return what is packed. Raises: ValueError for a place there is not."""
+        if self.experts not in (None, "mmap"):
+            raise ValueError(f"--experts is {self.experts!r}, expected mmap")
+        return "experts-mmap" if self.experts else self.pack
 
     def load(self, argument: str | None) -> Model:
         """Fetch the model if it must be, open it, and show progress on a terminal."""
@@ -92,7 +102,7 @@ class ModelFlags:
                 activations=self.activations,
                 cache_type_k=self.cache_type_k,
                 cache_type_v=self.cache_type_v,
-                pack=self.pack,  # type: ignore[arg-type]
+                pack=self.packing(),  # type: ignore[arg-type]
                 progress=progress,
                 check=self.check,
             )

@@ -18,7 +18,7 @@ from .budget import available_bytes
 from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
 from .threads import Call, run_parallel
 
-Packing = Literal["auto", "always", "never"]
+Packing = Literal["auto", "always", "never", "experts-mmap"]
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
 
@@ -48,19 +48,22 @@ def n_matrices(tensor: Tensor) -> int:
 def to_pack(matrices: list[Tensor], packing: Packing, beside: int) -> list[Tensor]:
     """Return the matrices to pack: all if they fit (`beside` so many other bytes), or as told.
 
-    What is not computed with as it is has to be packed in any case. Raises: ValueError.
+    Where not all fit, experts stay in the file first: a token reads only a few of them. What is not
+    computed with as it is has to be packed in any case. Raises: ValueError.
     """
     if packing not in get_args(Packing):
-        raise ValueError(f"pack is {packing!r}, expected auto, always or never")
-    wanted = sum(map(packed_bytes, matrices)) + beside
-    left = available_bytes()
-    fits = left is None or wanted <= left
-    if packing == "always" or (packing == "auto" and fits):
-        return matrices
-    if packing == "auto":
-        text = "packed weights need %d MB and %d MB are left: used from the file, which is slower"
-        log.warning(text, wanted >> 20, (left or 0) >> 20)
-    return [t for t in matrices if find(t).relay]
+        raise ValueError(f"pack is {packing!r}, expected {', '.join(get_args(Packing))}")
+    left, dense = available_bytes(), [t for t in matrices if n_matrices(t) == 1]
+    nothing: list[Tensor] = []
+    choices = {"always": [matrices], "never": [nothing], "experts-mmap": [dense]}
+    for chosen in choices.get(packing, [matrices, dense, nothing]):
+        wanted = sum(map(packed_bytes, chosen)) + beside
+        if packing != "auto" or left is None or not chosen or wanted <= left:
+            break
+        text = "packed weights need %d MB and %d MB are left: %s"
+        log.warning(text, wanted >> 20, left >> 20, "some are used from the file, which is slower")
+    names = {t.name for t in chosen}
+    return [t for t in matrices if t.name in names or find(t).relay]
 
 
 class PackedWeights:
@@ -131,7 +134,7 @@ class PackedWeights:
             if tensor.name in chosen:
                 self._packed[tensor.name] = arena.take(packed_bytes(tensor))
                 self._pack(tensor)
-            else:
+            elif n_matrices(tensor) == 1:  # reading all experts is what is to be avoided
                 expect_finite(tensor)
             done += tensor.data.nbytes
         report(done, total)
