@@ -44,6 +44,18 @@ def test_the_pre_tokenizer_is_known_by_its_steps(tmp_path: Path, name: str) -> N
     assert round_trip(tmp_path / "tokenizer.json", engine, 200).n_different == 0
 
 
+@pytest.mark.parametrize(
+    ("arch", "pre"),
+    [("llama", "llama-bpe"), ("glm4", "glm4"), ("smollm3", "smaug-bpe"), ("granite", "dbrx")],
+)
+def test_a_family_has_names_of_its_own(tmp_path: Path, arch: str, pre: str) -> None:
+    tokenizer = byte_level_bpe(split(LLAMA3), byte_level())
+    edited(write(tmp_path, tokenizer), model_ignore_merges=True)
+    metadata = vocabulary_of(tmp_path, tokenizer.get_vocab_size(), arch).metadata
+    assert metadata[KEY + "pre"] == pre
+    assert (OWN + "pre_tokenizer" in metadata) is (pre in ("smaug-bpe", "dbrx"))
+
+
 def test_tokens_types_merges_and_padding(tmp_path: Path) -> None:
     tokenizer = byte_level_bpe(byte_level(use_regex=True))
     n = tokenizer.get_vocab_size()

@@ -22,23 +22,31 @@ from .vocabulary import KEY, OWN_KEY
 
 DEFAULT = "default"
 ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\/": "/", r"\"": '"'}
-# The name that a family's files have where several names stand for one recipe.
+# The names that a family's files have, of those that stand for the same expressions. Where a name
+# means another way with merges, the rules are beside it.
 NAMES_OF_ARCHS = {
-    "glm4": "glm4",
-    "glm4moe": "glm4",
-    "chatglm": "chatglm-bpe",
-    "falcon-h1": "falcon-h1",
-    "lfm2": "lfm2",
-    "lfm2moe": "lfm2",
-    "olmo": "olmo",
-    "olmo2": "dbrx",
-    "dbrx": "dbrx",
-    "mpt": "mpt",
-    "granite": "refact",
-    "granitemoe": "refact",
-    "starcoder2": "starcoder",
-    "llama4": "llama4",
-    "stablelm": "stablelm2",
+    "glm4": ("glm4",),
+    "glm4moe": ("glm4",),
+    "chatglm": ("chatglm-bpe",),
+    "falcon-h1": ("falcon-h1",),
+    "lfm2": ("lfm2",),
+    "lfm2moe": ("lfm2",),
+    "olmo": ("olmo",),
+    "olmoe": ("olmo",),
+    "olmo2": ("dbrx",),
+    "dbrx": ("dbrx",),
+    "mpt": ("mpt",),
+    "granite": ("refact", "dbrx"),
+    "granitemoe": ("refact", "dbrx"),
+    "granitehybrid": ("refact", "dbrx"),
+    "phi3": ("dbrx",),
+    "smollm3": ("smaug-bpe",),
+    "starcoder2": ("starcoder",),
+    "llama4": ("llama4",),
+    "gpt-oss": ("gpt-4o",),
+    "gpt2": ("gpt-2",),
+    "stablelm": ("stablelm2",),
+    **dict.fromkeys(("qwen2", "qwen2moe", "qwen3", "qwen3moe", "qwen3next"), ("qwen2",)),
 }
 
 
@@ -57,9 +65,9 @@ def pre_tokenizer(source: TokenizerJson, arch: str) -> PreTokenizerKeys:
             f"{OWN_KEY}pre_tokenizer will cut words in another way"
         )
         return PreTokenizerKeys({KEY + "pre": DEFAULT, **own_keys(source)}, [problem])
-    names = _names(recipe)
-    by_arch = NAMES_OF_ARCHS.get(arch)
-    name = by_arch if by_arch in names else names[0]
+    same = _names(recipe)
+    of_arch = (name for name in NAMES_OF_ARCHS.get(arch, ()) if name in same)
+    name = next(of_arch, same[0])
     exact = _facts(PRE_TOKENIZERS[name]) == _facts(recipe)
     return PreTokenizerKeys({KEY + "pre": name, **({} if exact else own_keys(source))})
 
@@ -105,13 +113,13 @@ def recipe_of(source: TokenizerJson) -> PreTokenizer | None:
 def _names(recipe: PreTokenizer) -> list[str]:
     """Return the names with the recipe's expressions, those first that agree in all else, too."""
     wanted = _facts(recipe)
+
+    def n_differences(name: str) -> int:
+        facts = _facts(PRE_TOKENIZERS[name])
+        return sum(a != b for a, b in zip(facts, wanted, strict=True))
+
     same = [name for name, known in PRE_TOKENIZERS.items() if _facts(known)[0] == wanted[0]]
-    differences = {
-        name: sum(a != b for a, b in zip(_facts(PRE_TOKENIZERS[name]), wanted, strict=True))
-        for name in same
-    }
-    least = min(differences.values(), default=0)
-    return [name for name in same if differences[name] == least]
+    return sorted(same, key=n_differences)
 
 
 def _facts(recipe: PreTokenizer) -> tuple[tuple[str, ...], bool, bool]:
