@@ -14,7 +14,7 @@ from small_tokenizers import TEXT, byte_level, byte_level_bpe
 from ggjit.text.bpe import BYTE_OF
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.vocab import vocabulary_of
-from ggjit_convert.vocab.agreement import tokenizer_of
+from ggjit_convert.vocab.agreement import round_trip, tokenizer_of
 
 KEY = "tokenizer.ggml."
 NORMAL, CONTROL, UNUSED = 1, 3, 5
@@ -89,6 +89,7 @@ def test_tiktoken_files(tmp_path: Path, ranks: dict[bytes, int], name: str) -> N
     engine = tokenizer_of(metadata, tmp_path)
     for word in WORDS:
         assert engine.encode(word, bos=False) == by_rank(ranks, word.encode()), word
+    assert round_trip(tmp_path / name, engine, 200).n_different == 0
 
 
 def test_tokenizer_config_names_special_tokens(tmp_path: Path, ranks: dict[bytes, int]) -> None:
@@ -117,6 +118,7 @@ def test_tekken(tmp_path: Path, ranks: dict[bytes, int]) -> None:
     for word in WORDS:
         expected = [id + 25 for id in by_rank(used, word.encode())]
         assert engine.encode(word, bos=False) == expected, word
+    assert round_trip(tmp_path / "tekken.json", engine, 200).n_different == 0
 
 
 def test_tekken_with_its_own_special_tokens(tmp_path: Path, ranks: dict[bytes, int]) -> None:

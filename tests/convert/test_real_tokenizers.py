@@ -38,6 +38,14 @@ SMALL = {
         "llama",
         "default",
     ),
+    "tekken": (
+        MISTRAL,
+        "mistral_common/data/tekken_240911.json",
+        "1948e2d48b0e7377f1bb5f1210f1ae5f984934e75713fc07e2452729b8365316",
+        131072,
+        "llama",
+        "tekken",
+    ),
     "mistral-v3": (
         MISTRAL,
         "mistral_common/data/mistral_instruct_tokenizer_240323.model.v3",
@@ -100,7 +108,8 @@ def check(name: str, source: Path, n_vocab: int, arch: str, pre: str) -> None:
 def test_small(tmp_path: Path, name: str) -> None:
     requirement, member, sha256, *expected = SMALL[name]
     path = fetched_all(requirement, {member: sha256})[member]
-    kind = "tokenizer.json" if path.suffix == ".json" else "tokenizer.model"
+    kind = {".json": "tokenizer.json"}.get(path.suffix, "tokenizer.model")
+    kind = "tekken.json" if name == "tekken" else kind
     check(name, shutil.copy(path, tmp_path / kind), *expected)
 
 

@@ -54,9 +54,9 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
 
 
 def tokenizer_file(folder: Path) -> Path | None:
-    """Return the file whose encodings a converted vocabulary can be compared with, if any."""
-    files = (inside(folder, name) for name in ("tokenizer.json", "tokenizer.model"))
-    return next((path for path in files if path.is_file() and not is_tiktoken(path)), None)
+    """Return the file that tells a checkpoint's tokens, None if there is none."""
+    names = ("tokenizer.json", "tekken.json", *FILES)
+    return next((path for name in names if (path := inside(folder, name)).is_file()), None)
 
 
 def _tokens(

@@ -1,7 +1,7 @@
 """Whether a file's tokenizer does what the checkpoint's own does, tried on texts.
 
 Both sides add no special tokens around a text; those written in it are found by both where the
-checkpoint's does that, which SentencePiece does not.
+checkpoint's does that, which only tokenizer.json does.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer as LibraryTokenizer
+from tokenizers.normalizers import NFC
 
 from ggjit.gguf import GGUFFile
 from ggjit.gguf.shard import Shard
 from ggjit.gguf.values import Metadata
 from ggjit.text import Tokenizer
+from ggjit.text.pretokenizers import PRE_TOKENIZERS
 
 from .nasty_texts import NASTY, random_texts
+from .ranks import encoder, read_ranks
+from .tekken import read_tekken
+from .tiktoken import FILES, is_tiktoken
 
 Encode = Callable[[str], list[int]]
 
@@ -61,11 +66,17 @@ class Agreement:
 
 
 def round_trip(source: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> Agreement:
-    """Compare a tokenizer.json or a tokenizer.model with the tokenizer of a GGUF file.
+    """Compare a checkpoint's file (`tokenizer_file`) with the tokenizer of a GGUF file.
 
-    Raises: ValueError where the library of the format does not read the file.
+    Raises: ValueError where the file cannot be read.
     """
-    read = _sentencepiece if source.suffix == ".model" else _tokenizer_json
+    read = _tokenizer_json
+    if source.suffix == ".model":
+        read = _sentencepiece
+    if source.name == "tekken.json":
+        read = _tekken
+    elif is_tiktoken(source):
+        read = _tiktoken
     try:
         encode, words = read(source)
     except Exception as error:
@@ -99,6 +110,19 @@ def _sentencepiece(path: Path) -> tuple[Encode, list[str]]:
     processor = SentencePieceProcessor(model_file=str(path))
     words = [processor.id_to_piece(id) for id in range(processor.vocab_size())]
     return processor.encode, words
+
+
+def _tekken(path: Path) -> tuple[Encode, list[str]]:
+    source = read_tekken(path)
+    encode = encoder(source.ranks, source.pattern, len(source.special))
+    return encode, [token.decode(errors="replace") for token in source.ranks]
+
+
+def _tiktoken(path: Path) -> tuple[Encode, list[str]]:
+    ranks, recipe = read_ranks(path), PRE_TOKENIZERS[FILES[path.name].pre]
+    encode = encoder(ranks, recipe.patterns[0])
+    words = [token.decode(errors="replace") for token in ranks]
+    return (lambda text: encode(NFC().normalize_str(text))) if recipe.nfc else encode, words
 
 
 def tokenizer_of(metadata: Mapping[str, Any], path: Path) -> Tokenizer:

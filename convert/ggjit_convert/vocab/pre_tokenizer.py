@@ -16,7 +16,6 @@ from typing import Any
 
 from ggjit.text.pretokenizers import GPT2_PATTERN, PRE_TOKENIZERS, PreTokenizer
 
-from ..errors import CheckpointError
 from .tokenizer_json import TokenizerJson, parts
 from .vocabulary import KEY, OWN_KEY
 
@@ -72,13 +71,8 @@ def pre_tokenizer(source: TokenizerJson, arch: str) -> PreTokenizerKeys:
     return PreTokenizerKeys({KEY + "pre": name, **({} if exact else own_keys(source))})
 
 
-def pre_tokenizer_of_pattern(path: Path, pattern: Any) -> PreTokenizerKeys:
-    """Return the keys for one expression, of tiktoken's kind: whole words come before merges.
-
-    Raises: CheckpointError if it is not an expression.
-    """
-    if not isinstance(pattern, str):
-        raise CheckpointError("must be an expression", path=path, field="config.pattern")
+def pre_tokenizer_of_pattern(path: Path, pattern: str) -> PreTokenizerKeys:
+    """Return the keys for one expression, of tiktoken's kind: whole words come before merges."""
     split = {
         "type": "Split",
         "pattern": {"Regex": pattern},

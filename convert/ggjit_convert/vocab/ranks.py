@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from tokenizers import Regex
+from tokenizers.pre_tokenizers import Split
 
 from ggjit.text.bpe import BYTE_OF
 
@@ -89,8 +92,24 @@ def all_merges(ranks: Ranks) -> Iterator[str]:
             yield f"{characters(left)} {characters(right)}"
 
 
+def encoder(ranks: Ranks, pattern: str, offset: int = 0) -> Callable[[str], list[int]]:
+    """Return what encodes a text as tiktoken does; ids are ranks and `offset`."""
+    words = Split(Regex(pattern), "isolated")
+    after_all = max(ranks.values()) + 1
+
+    def encode(text: str) -> list[int]:
+        found: list[int] = []
+        for word, _ in words.pre_tokenize_str(text):
+            data = word.encode()
+            parts = [data] if data in ranks else _merged(ranks, data, after_all)
+            found += [ranks[part] + offset for part in parts]
+        return found
+
+    return encode
+
+
 def _merged(ranks: Ranks, token: bytes, below: int) -> list[bytes]:
-    """Return the parts of a token after all merges that come before its own."""
+    """Return the parts of a token after all merges with a rank below the given one."""
     parts = [token[i : i + 1] for i in range(len(token))]
     while len(parts) > 1:
         made = [ranks.get(parts[i] + parts[i + 1], below) for i in range(len(parts) - 1)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,17 @@ SPECIAL = (
 NAMED = {"bos": "<s>", "eos": "</s>", "unknown": "<unk>", "padding": "<pad>"}
 
 
-def tekken_bpe(path: Path, n_vocab: int) -> Vocabulary:
-    """Read a tekken.json.
+@dataclass(frozen=True)
+class Tekken:
+    """`ranks` of tokens, whose ids are behind those of the `special` ones."""
+
+    ranks: dict[bytes, int]
+    special: list[str]
+    pattern: str
+
+
+def read_tekken(path: Path) -> Tekken:
+    """Read and check a tekken.json.
 
     Raises: CheckpointError naming the field.
     """
@@ -39,15 +49,23 @@ def tekken_bpe(path: Path, n_vocab: int) -> Vocabulary:
     n_special = _count(path, config, "default_num_special_tokens")
     n_ranks = _count(path, config, "default_vocab_size") - n_special
     ranks = checked(_ranks(path, data.get("vocab"), n_ranks), path)
-    special = _special(path, data.get("special_tokens"), n_special)
-    tokens = {id: Token(text, TokenType.CONTROL) for id, text in enumerate(special)}
-    for token, rank in ranks.items():
-        tokens[n_special + rank] = Token(characters(token), TokenType.NORMAL)
-    pre = pre_tokenizer_of_pattern(path, config.get("pattern"))
+    pattern = config.get("pattern")
+    if not isinstance(pattern, str):
+        raise CheckpointError("must be an expression", path=path, field="config.pattern")
+    return Tekken(ranks, _special(path, data.get("special_tokens"), n_special), pattern)
+
+
+def tekken_bpe(path: Path, n_vocab: int) -> Vocabulary:
+    """Return the keys for a tekken.json. Raises: CheckpointError."""
+    source = read_tekken(path)
+    tokens = {id: Token(text, TokenType.CONTROL) for id, text in enumerate(source.special)}
+    for token, rank in source.ranks.items():
+        tokens[len(source.special) + rank] = Token(characters(token), TokenType.NORMAL)
+    pre = pre_tokenizer_of_pattern(path, source.pattern)
     metadata: dict[str, Any] = {KEY + "model": "gpt2", **pre.metadata}
     metadata |= token_arrays(tokens, n_vocab, scores=True)
-    metadata[KEY + "merges"] = list(all_merges(ranks))
-    ids = {text: id for id, text in enumerate(special)}
+    metadata[KEY + "merges"] = list(all_merges(source.ranks))
+    ids = {text: id for id, text in enumerate(source.special)}
     metadata |= {f"{KEY}{name}_token_id": ids[text] for name, text in NAMED.items() if text in ids}
     metadata |= {KEY + "add_bos_token": True, KEY + "add_eos_token": False}
     return Vocabulary(metadata, pre.warnings + beyond_the_rows(tokens, n_vocab))
