@@ -95,6 +95,12 @@ def test_named_templates(tmp_path: Path, tokenizer: Tokenizer) -> None:
         found = ChatTemplate.from_gguf(both, tokenizer, name)
         assert found is not None
         assert found.render(USER) == expected
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    unnamed = ChatTemplate.from_gguf(both, tokenizer)
+    assert unnamed is not None
+    assert unnamed.render(USER, tools=tools) == "b"
+    assert tokenizer.decode(unnamed.encode(USER, tools=tools)) == "b"
+    assert unnamed.render(USER, tools=[]) == "a"
     with pytest.raises(GGUFError, match="no chat template 'rag', only 'tool_use'"):
         ChatTemplate.from_gguf(both, tokenizer, "rag")
 

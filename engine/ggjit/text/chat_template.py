@@ -15,6 +15,7 @@ from .tokenizer import Tokenizer
 from .user_text import MARKER, UserText
 
 FIELD = "tokenizer.chat_template"
+FOR_TOOLS = f"{FIELD}.tool_use"
 REASONING = ("reasoning_content", "thinking", "reasoning")
 Dicts: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -24,6 +25,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, tokenizer: Tokenizer, path: Path, field: str = FIELD) -> None:
         self.source = source
+        self._with_tools: ChatTemplate | None = None  # what is used instead where there are tools
         self._tokenizer, self._path, self._field = tokenizer, path, field
         self._user_text = UserText(tokenizer.special_tokens.control)
         self._code: CodeType | None = None
@@ -34,12 +36,17 @@ class ChatTemplate:
     ) -> ChatTemplate | None:
         """Return the file's template, or the one it has under `name`; None if it has none.
 
+        Of a file with a template named tool_use, that one is used where there are tools.
         Raises: ValueError naming the templates there are if none has that name.
         """
         field = FIELD if name is None or name == "default" else f"{FIELD}.{name}"
         source = file.get(field, str, None)
         if source:
-            return cls(source, tokenizer, file.path, field)
+            template = cls(source, tokenizer, file.path, field)
+            for_tools = file.get(FOR_TOOLS, str, None)
+            if name is None and for_tools:
+                template._with_tools = cls(for_tools, tokenizer, file.path, FOR_TOOLS)
+            return template
         if field == FIELD:
             return None
         names = [key[len(FIELD) + 1 :] for key in file.metadata if key.startswith(FIELD + ".")]
@@ -62,7 +69,8 @@ class ChatTemplate:
         a template must not.
         """
         variables |= {"messages": _checked(messages), "tools": tools}
-        return self._run({**variables, "add_generation_prompt": add_generation_prompt})
+        template = self._for(tools)
+        return template._run({**variables, "add_generation_prompt": add_generation_prompt})
 
     def encode(
         self,
@@ -79,7 +87,7 @@ class ChatTemplate:
         Raises: ValueError, as `render` does.
         """
         variables |= {"messages": _checked(messages), "tools": tools}
-        text = self._run_marked(variables, add_generation_prompt)
+        text = self._for(tools)._run_marked(variables, add_generation_prompt)
         parts = self._tokenizer.special_tokens.split(text, control=True)
         ids = self._tokenizer.encode_parts(
             part if isinstance(part, int) else part.replace(MARKER, "") for part in parts
@@ -88,6 +96,9 @@ class ChatTemplate:
         if self._tokenizer.add_bos and bos_id is not None and ids[:1] != [bos_id]:
             ids.insert(0, bos_id)
         return ids
+
+    def _for(self, tools: Dicts | None) -> ChatTemplate:
+        return self._with_tools if tools and self._with_tools else self
 
     def _run_marked(self, user: dict[str, Any], add_generation_prompt: bool) -> str:
         """Return the output with the user's control tokens broken by markers."""
