@@ -47,7 +47,9 @@ def own_rules(file: GGUFFile, vocab: Vocab) -> OwnRules | None:
 def _rule(vocab: Vocab, name: str, text: str) -> Any:
     try:
         whole = Tokenizer.from_str(json.dumps({**WHOLE, name: json.loads(text)}))
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         problem = f"is not a rule of a tokenizer.json: {error}"
         raise GGUFError(problem, path=vocab.path, field=OWN_KEY + name) from None
     return getattr(whole, name)
