@@ -163,9 +163,10 @@ class _Maker:
         q = self.g.linear(q, self.matrix(n_kv * group * HEAD_DIM, q.width))
         self.n_layers += 1
         sinks = Param("s", tensor(f"sinks{self.n_layers}", self.rng.normal(size=n_kv * group)))
+        window = int(self.rng.integers(1, 15)) if self.rng.random() < 0.3 else None
         return self.g.attention(
             q, k, v, layer=self.n_layers - 1, n_heads=n_kv * group, n_kv_heads=n_kv, scale=0.25,
-            window=int(self.rng.integers(1, 15)) if self.rng.random() < 0.3 else None,
+            window=window, chunked=window is not None and self.rng.random() < 0.5,
             softcap=2.0 if self.rng.random() < 0.3 else None,
             sinks=sinks if self.rng.random() < 0.3 else None,
         )  # fmt: skip

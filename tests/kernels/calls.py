@@ -181,14 +181,16 @@ def scaled(kernel: str, x: Any, n_threads: Threads = 1, **operands: float) -> An
     return checked_padding(out, x.shape[1])
 
 
-def temper(x: Any, positions: Any, by: float, span: int, n_threads: Threads = 1) -> Any:
+def temper(
+    x: Any, positions: Any, by: float, span: int, n_threads: Threads = 1, offset: int = 0
+) -> Any:
     rows, count = Guarded.rows(x), count_of(len(x))
     listed = Guarded.of(np.array(positions, np.int32))
     where = Guarded.of(np.array([listed.address], np.int64))
     out = Guarded(rows.array.shape, np.float32)
     run(
         scale.temper, n_threads, out, x=rows.address, by=by, span=span, positions=where.address,
-        out=out.address, stride=rows.stride, count=count.address,
+        offset=offset, out=out.address, stride=rows.stride, count=count.address,
     )  # fmt: skip
     return checked_padding(out, x.shape[1])
 

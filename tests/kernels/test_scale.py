@@ -33,5 +33,7 @@ def test_a_cap_is_reached_far_from_zero():
 def test_positions_scale_rows_by_steps(rng, n_threads):
     x, positions = rng.normal(size=(6, 40)).astype(np.float32), [0, 9, 10, 19, 20, 131071]
     by = 1 + 0.1 * np.log(1 + np.array([0, 0, 1, 1, 2, 13107]))
+    moved = temper(x, [p - 3 for p in positions], 0.1, 10, n_threads, offset=3)
     got = temper(x, positions, 0.1, 10, n_threads)
+    np.testing.assert_array_equal(moved, got)
     np.testing.assert_allclose(got, x * by[:, None], rtol=1e-6)

@@ -46,6 +46,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 3, "num_key_value_heads": 3, "num_hidden_layers": 5,
         "sliding_window": 7,
     },
+    # Every other layer has experts, one of which is chosen; the fourth does not turn.
+    "llama4_1_of_3": {
+        "model_type": "llama4_text", "intermediate_size": 14, "intermediate_size_mlp": 9,
+        "vocab_size": 37, "num_local_experts": 3, "interleave_moe_layer_step": 2,
+        "num_hidden_layers": 5,
+    } | WIDE,
+    "llama4_everywhere": {
+        "model_type": "llama4_text", "intermediate_size": 11, "intermediate_size_mlp": 13,
+        "vocab_size": 29, "num_local_experts": 5, "interleave_moe_layer_step": 1,
+        "num_hidden_layers": 4,
+    } | NARROW,
     # Sinks, biases everywhere, clamped gates, YaRN whose bounds are not rounded.
     "gptoss_2_of_5": {
         "model_type": "gpt_oss", "intermediate_size": 14, "vocab_size": 37,

@@ -9,6 +9,8 @@ from .base import Tensors
 from .llama import Llama
 from .tensors import divide, rename
 
+USUAL = 8192  # which engines take it to be
+
 
 class Llama4(Llama, arch="llama4", classes=["Llama4ForConditionalGeneration", "Llama4ForCausalLM"]):
     def write_keys(self, k: Keys) -> None:
@@ -17,6 +19,12 @@ class Llama4(Llama, arch="llama4", classes=["Llama4ForConditionalGeneration", "L
         k["feed_forward_length"] = self.h.integer("intermediate_size_mlp")
         k["expert_feed_forward_length"] = self.h.integer("intermediate_size")
         k["interleave_moe_layer_step"] = self.h.integer("interleave_moe_layer_step")
+        for key, name in (
+            ("attention.chunk_size", "attention_chunk_size"),
+            ("attention.temperature_length", "floor_scale"),
+        ):
+            if self.h.has(name) and self.h.integer(name) != USUAL:
+                k[f"ggjit.{key}"] = self.h.integer(name)
         kinds = self.h.items("layer_types", str, default=None)
         if kinds and all(kind == "full_attention" for kind in kinds):
             k["attention.sliding_window"] = 0

@@ -191,7 +191,10 @@ class Step:
         if op.softcap:
             scores = op.softcap * np.tanh(scores / op.softcap)
         behind = self.positions[:, None] - np.arange(scores.shape[1])[None, :]
-        seen = (behind >= 0) & (behind < (op.window or np.inf))
+        reach: Any = op.window or np.inf
+        if op.chunked:
+            reach = self.positions[:, None] % reach + 1
+        seen = (behind >= 0) & (behind < reach)
         scores = np.where(seen, scores, -np.inf)
         if op.sinks is None:
             return softmax(scores)
@@ -211,7 +214,7 @@ class Step:
         return np.float32(op.cap) * np.tanh(self.of(op.x) / np.float32(op.cap))
 
     def temper(self, op: Temper) -> Float32:
-        by = 1 + op.by * np.log(1 + self.positions // op.span)
+        by = 1 + op.by * np.log(1 + (self.positions + op.offset) // op.span)
         return self.of(op.x) * by[:, None].astype(np.float32)
 
     def sigmoidgate(self, op: SigmoidGate) -> Float32:

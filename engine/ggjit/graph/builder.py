@@ -104,7 +104,7 @@ class Graph:
     def attention(
         self, q: Buffer, k: Buffer, v: Buffer, *, layer: int, n_heads: int, n_kv_heads: int,
         scale: float, window: int | None = None, softcap: float | None = None,
-        sinks: Param | None = None,
+        sinks: Param | None = None, chunked: bool = False,
     ) -> Buffer:
         """Keep k and v, and attend from q to the sequence so far, or to its last `window` tokens.
 
@@ -120,7 +120,7 @@ class Graph:
         out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))
         tensor = sinks.tensor if sinks else None
         op = Attention(
-            out, q, k, v, layer, n_heads, n_kv_heads, scale, window, softcap, tensor
+            out, q, k, v, layer, n_heads, n_kv_heads, scale, window, softcap, tensor, 0, chunked
         )  # fmt: skip
         return self._add(op)
 
@@ -146,11 +146,11 @@ class Graph:
         assert cap > 0
         return self._add(Softcap(self._like(f"{x.name}_capped", x), x, cap))
 
-    def temper(self, x: Buffer, by: float, span: int) -> Buffer:
+    def temper(self, x: Buffer, by: float, span: int, offset: int = 0) -> Buffer:
         """Multiply rows by what grows with every `span` positions: see `Temper`."""
         assert span > 0
         assert not x.selected
-        return self._add(Temper(self._like(f"{x.name}_tempered", x), x, by, span))
+        return self._add(Temper(self._like(f"{x.name}_tempered", x), x, by, span, offset))
 
     def sigmoid_gate(self, gate: Buffer, x: Buffer) -> Buffer:
         """Multiply each row by the sigmoid of a number."""

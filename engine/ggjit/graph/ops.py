@@ -109,7 +109,8 @@ class Rope(Op):
 class Attention(Op):
     """out[t, h] = softmax(scale * q[t, h] . k[s, h // (H/K)] for s <= t) @ v; k and v are kept.
 
-    With a window only the last `window` keys are seen, the token's own among them. `softcap` makes
+    With a window only the last `window` keys are seen, the token's own among them; `chunked`: those
+    since the last multiple of `window`. `softcap` makes
     scores softcap * tanh(score / softcap). `sinks` holds a logit per head that takes its share of
     the softmax and adds nothing. With `latent` there is one key head, and values are the first so
     many columns of the keys, which alone are kept.
@@ -126,6 +127,7 @@ class Attention(Op):
     softcap: float | None = None
     sinks: Tensor | None = None
     latent: int = 0
+    chunked: bool = False
 
     @property
     def k_dim(self) -> int:
@@ -174,11 +176,12 @@ class Softcap(Op):
 
 @dataclass(frozen=True)
 class Temper(Op):
-    """out[t] = x[t] * (1 + by * log(1 + floor(position of t / span)))."""
+    """out[t] = x[t] * (1 + by * log(1 + floor((position of t + offset) / span)))."""
 
     x: Buffer
     by: float
     span: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..simd.atomics import atomic_add
 from ..simd.ops import load, mul, splat, store
 from ..simd.types import f32x16
 from .attention_spans import SPAN, attend_spans, bounds, inverse_sum, put_together, span_bytes
-from .attention_tile import POSITIONS, QUERIES, RESULTS, SPACE
+from .attention_tile import POSITIONS, QUERIES, RESULTS, SPACE, first_seen
 from .cache_formats import BLOCK, CHUNK, CacheFormat
 from .quantize import quantize_columns
 from .tiles import META
@@ -87,7 +87,7 @@ def place_queries(  # type: ignore[no-untyped-def]
 @device
 def reached(work, size, window):  # type: ignore[no-untyped-def]
     """Return from where, a chunk's start, to before where a tile's queries see keys."""
-    start = max(int64(0), load(int64, work + POSITIONS) + 1 - window)
+    start = first_seen(load(int64, work + POSITIONS), window)
     return start // CHUNK * CHUNK, load(int64, work + POSITIONS + 8 * size - 8) + 1
 
 
@@ -138,7 +138,7 @@ def attention(
             start, end = load(int64, starts + 8 * p), load(int64, starts + 8 * p + 8)
             size = narrow if end - start == 1 else wide
             n_tiles = ((end - start) * group + size - 1) // size
-            lowest = max(int64(0), int64(load(int32, positions + 4 * start)) + 1 - window)
+            lowest = first_seen(int64(load(int32, positions + 4 * start)), window)
             first_span = lowest // SPAN
             n_spans = int64(load(int32, positions + 4 * end - 4)) // SPAN + 1 - first_span
             n_pieces = n_spans if n_tokens * n_heads <= SPLIT else int64(1)

@@ -224,6 +224,14 @@ def gather(fmt: CacheFormat, n: int, ahead: bool) -> Any:
     return gather
 
 
+@device
+def first_seen(position, window):  # type: ignore[no-untyped-def]
+    """Return the first key that a query sees: the last `window`, or since a multiple of -window."""
+    if window < 0:
+        return position // -window * -window
+    return max(int64(0), position + 1 - window)
+
+
 @cache
 def attend(
     n: int, k_format: CacheFormat, v_format: CacheFormat, ahead: bool, latent: bool = False
@@ -265,7 +273,7 @@ def attend(
             score(work + SPACE, chunk + k_offset, following + k_offset, k_dim, n_keys, weights)
             for r in range(n_real):
                 end = load(int64, work + POSITIONS + 8 * r) + 1 - start
-                low = max(int64(0), end - window)
+                low = max(int64(0), first_seen(start + end - 1, window) - start)
                 if cap > 0:
                     cap_scores(weights + r * ROW, cap)
                 weigh(weights + r * ROW, span, work, r, low, min(end, int64(CHUNK)))

@@ -39,16 +39,16 @@ def softcap(
 
 @kernel
 def temper(
-    x: int, by: float, span: int, positions: int, out: int, stride: int, count: int, thread: int,
-    n_threads: int,
+    x: int, by: float, span: int, offset: int, positions: int, out: int, stride: int, count: int,
+    thread: int, n_threads: int,
 ) -> None:
-    """out[t] = x[t] * (1 + by * log(1 + position // span)); `out` may be `x`.
+    """out[t] = x[t] * (1 + by * log(1 + (position + offset) // span)); `out` may be `x`.
 
     `positions` is the address of the list's address.
     """
     first, last = share(load(int64, count), thread, n_threads)
     for t in range(first, last):
-        position = int64(load(int32, load(int64, positions) + 4 * t))
+        position = int64(load(int32, load(int64, positions) + 4 * t)) + offset
         factor = float32(1 + by * math.log(float64(1 + position // span)))
         for i in range(t * stride, (t + 1) * stride, 64):
             store(out + i, mul(load(f32x16, x + i), splat(f32x16, factor)))

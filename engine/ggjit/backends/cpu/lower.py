@@ -164,7 +164,7 @@ class Lowering(RecurrentLowering):
         attend = {
             "n_heads": op.n_heads,
             "scale": op.scale,
-            "window": op.window or attention.EVERYTHING,
+            "window": -op.window if op.window and op.chunked else op.window or attention.EVERYTHING,
             "cap": op.softcap or 0.0,
             "sinks": address(self.weights.vector(op.sinks)) if op.sinks else 0,
             "work_bytes": attention.work_bytes(op.k_dim),
@@ -211,7 +211,7 @@ class Lowering(RecurrentLowering):
     def temper(self, op: Temper) -> Iterable[Step]:
         positions = self.batch.address_of("positions")
         operands = {"x": self._at(op.x), "by": op.by, "span": op.span, "positions": positions}
-        operands |= self._rows("out", op.out)
+        operands |= {"offset": op.offset, **self._rows("out", op.out)}
         yield self._step(op, scale.temper, operands, by=self._tokens(op))
         yield from self._quantize(op.out)
 
