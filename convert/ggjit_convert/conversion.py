@@ -13,13 +13,9 @@ from .origins import FromCheckpoint, FromGGUF, Origin
 from .plan import Planned
 from .quantize.policy import Wishes
 from .types import Choice
-from .writing import File, Progress, check_absent, write
+from .writing import File, Progress, check_absent, no_progress, write
 
 GGML_QUANT_VERSION = 2
-
-
-def no_progress(what: str, n_done: int, n_all: int) -> None:
-    """Tell nobody."""
 
 
 def convert(

@@ -34,6 +34,8 @@ class Importance:
                 continue
             shape = tensors[name].shape
             n_matrices = shape[0] if len(shape) == 3 else 1
+            if means.size == n_matrices * shape[-1]:  # files may have a stack's in one row
+                means = means.reshape(n_matrices, shape[-1])
             if means.shape != (n_matrices, shape[-1]):
                 is_of = f"is of {means.shape[0]} x {means.shape[1]} columns"
                 raise ValueError(f"{self.path}: {name!r} {is_of}, the tensor is {list(shape)}")

@@ -21,6 +21,10 @@ from .written import Piece, Written
 Progress = Callable[[str, int, int], None]
 
 
+def no_progress(what: str, n_done: int, n_all: int) -> None:
+    """Tell nobody."""
+
+
 class File(NamedTuple):
     """A file to be."""
 
@@ -37,7 +41,7 @@ def write(files: Sequence[File], n_threads: int, progress: Progress) -> None:
     n_all, n_done = sum(t.n_bytes for file in files for t in file.tensors), 0
     with ExitStack() as stack:
         for file in files:
-            with stack.enter_context(_replacing(file.path)).open("wb") as out:
+            with stack.enter_context(replacing(file.path)).open("wb") as out:
                 out.write(header(file.pairs, file.tensors))
                 for n_bytes in _write_tensors(out, file, n_threads):
                     n_done += n_bytes
@@ -54,7 +58,8 @@ def check_absent(paths: Sequence[Path], force: bool) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; the file takes the place of `path` if all goes well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

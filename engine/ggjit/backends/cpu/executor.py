@@ -45,6 +45,8 @@ class CPUExecutor:
     Memory for keys and values grows by what `n_sequences` full contexts need.
     """
 
+    lowering: type[Lowering] = Lowering
+
     def __init__(
         self, graph: Graph, n_context: int, n_threads: int | None = None,
         progress: Progress | None = None, activations: int = ACTIVATIONS,
@@ -73,7 +75,7 @@ class CPUExecutor:
         self._batch = Batch(N_TOKENS, N_SELECTED)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
-        self._lowering = Lowering(
+        self._lowering = self.lowering(
             self._storage, self._weights, self._batch, self._layout, N_TOKENS, self.n_threads, shape
         )
         steps = [step for op in ops for step in self._lowering.lower(op)]
