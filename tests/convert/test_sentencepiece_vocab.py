@@ -115,6 +115,13 @@ def test_character_bpe_without_a_model_file(tmp_path: Path, name: str) -> None:
     assert round_trip(tmp_path / "tokenizer.json", engine, 200).n_different <= 2
 
 
+def test_rules_count_more_than_the_config(tmp_path: Path) -> None:
+    tokenizer = character_bpe(normalizers.Replace(" ", "▁"))
+    write(tmp_path, tokenizer, tokenizer_config={"add_prefix_space": True})
+    metadata = vocabulary_of(tmp_path, tokenizer.get_vocab_size(), "llama").metadata
+    assert metadata[KEY + "add_space_prefix"] is False
+
+
 def test_the_first_merge_of_a_piece_gives_its_score(tmp_path: Path) -> None:
     tokenizer = character_bpe(normalizers.Replace(" ", "▁"))
     metadata = vocabulary_of(write(tmp_path, tokenizer), tokenizer.get_vocab_size(), "x").metadata

@@ -44,7 +44,8 @@ def family_keys(
     is_sentencepiece = metadata[KEY + "model"] == "llama"
     if arch == "llama":
         add_prefix = tokenizer_config.get("add_prefix_space")
-        found |= {} if add_prefix is None else {KEY + "add_space_prefix": bool(add_prefix)}
+        if add_prefix is not None and KEY + "add_space_prefix" not in metadata:
+            found[KEY + "add_space_prefix"] = bool(add_prefix)
         if n_vocab == CODE_LLAMA_ROWS:
             found |= _ids(CODE_LLAMA_IDS)
     if arch in GEMMAS and is_sentencepiece:
