@@ -79,7 +79,7 @@ def convert(
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
-    """Convert a checkpoint (safetensors) to a GGUF file."""
+    """Convert a checkpoint (safetensors, or PyTorch files) to a GGUF file."""
     from .origins import FromCheckpoint
 
     origin = FromCheckpoint.at(Path(source), vocabulary=not no_vocab)

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import CheckpointError
 from .elements import ELEMENTS, Element
 from .files import Bytes, map_file
-from .stored import Stored
+from .stored import Stored, is_sane
 from .strict_json import parse_object
 
 MAX_HEADER = 100_000_000
@@ -52,7 +52,7 @@ class _Entry:
             raise self.error(f"data_offsets {list(offsets)} are not a beginning and an end")
         self.begin, self.end = offsets
         n_bytes = math.prod(self.shape) * self.element.dtype.itemsize
-        if self.end - self.begin != n_bytes:
+        if self.end - self.begin != n_bytes or not is_sane(self.shape):
             size = "x".join(map(str, self.shape))
             problem = f"{facts['dtype']} of {size} has {n_bytes}"
             raise self.error(f"{self.end - self.begin} bytes are stored, {problem}")

@@ -10,6 +10,7 @@ from typing import Any
 from ..arrays import Array
 from ..errors import CheckpointError
 from .files import inside
+from .pytorch import read_pytorch
 from .safetensors import read_safetensors
 from .strict_json import read_json
 
@@ -21,7 +22,15 @@ NUMBERED = re.compile(r"-\d+-of-(\d+)\.")
 KINDS: list[tuple[str, str]] = [
     ("model.safetensors.index.json", "model*.safetensors"),
     ("consolidated.safetensors.index.json", "consolidated*.safetensors"),
+    ("pytorch_model.bin.index.json", "pytorch_model*.bin"),
+    ("consolidated.pth.index.json", "consolidated*.pth"),
 ]
+READERS: dict[str, Read] = {
+    ".safetensors": read_safetensors,
+    ".bin": read_pytorch,
+    ".pt": read_pytorch,
+    ".pth": read_pytorch,
+}
 
 
 def read_folder(folder: Path) -> dict[str, Array]:
@@ -40,9 +49,9 @@ def read_folder(folder: Path) -> dict[str, Array]:
 
 def read_file(path: Path) -> Mapping[str, Array]:
     """Read the tensors of one file, by what its name ends in."""
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    raise CheckpointError("is no checkpoint: expected .safetensors", path=path)
+    if path.suffix in READERS:
+        return READERS[path.suffix](path)
+    raise CheckpointError(f"is no checkpoint: expected {', '.join(READERS)}", path=path)
 
 
 def _read_indexed(index: Path) -> dict[str, Array]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ggjit.gguf import GGMLType
 
 from ..arrays import Bytes, Floats
 from .elements import Element, Values, as_bytes
+
+MAX_ELEMENTS = 1 << 48
+
+
+def is_sane(shape: tuple[int, ...]) -> bool:
+    """Tell whether the bytes of a shape can be counted, zeros in it aside."""
+    return math.prod(n or 1 for n in shape) <= MAX_ELEMENTS
 
 
 @dataclass(frozen=True, eq=False)
