@@ -280,6 +280,23 @@ def test_rules_nested_deeply(tmp_path: Path) -> None:
     assert found.metadata[KEY + "pre"] == "gpt-2"
 
 
+ODD_RULES = {
+    "normalizer": {"type": {"a": 1}},
+    "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a"}, "behavior": [1]},
+    "post_processor": {"type": "TemplateProcessing", "single": 5, "pair": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_RULES)
+def test_rules_of_an_odd_shape_are_no_reason_to_stop(tmp_path: Path, name: str) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    edited(write(tmp_path, tokenizer), **{name: ODD_RULES[name]})
+    if name == "pre_tokenizer":  # nothing says that the tokens are bytes
+        edited(tmp_path, normalizer={"type": "ByteLevel"})
+    metadata = vocabulary_of(tmp_path, tokenizer.get_vocab_size(), "gpt2").metadata
+    assert metadata[KEY + "pre"] == ("gpt-2" if name == "post_processor" else "default")
+
+
 def test_a_template_must_be_unicode(tmp_path: Path) -> None:
     tokenizer = byte_level_bpe(byte_level(use_regex=True))
     write(tmp_path, tokenizer, tokenizer_config={"chat_template": "\ud800"})

@@ -151,6 +151,10 @@ def test_ranks_must_be_different(tmp_path: Path, ranks: dict[bytes, int]) -> Non
 
 BAD_TEKKEN = {
     "config": ({"config": 5}, "config.default_num_special_tokens: must be a number"),
+    "huge": (
+        {"config": {"default_vocab_size": 350, "default_num_special_tokens": 1 << 30}},
+        "config.default_num_special_tokens: must be a number",
+    ),
     "vocab": ({"vocab": 5}, "vocab: must be a list"),
     "entry": ({"vocab": [5]}, r"vocab\[0\]: must have a rank"),
     "rank": ({"vocab": [{"rank": 1, "token_bytes": "IQ=="}]}, r"vocab\[0\]: has rank 1"),

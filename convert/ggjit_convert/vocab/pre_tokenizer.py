@@ -130,7 +130,7 @@ def canonical(pattern: str) -> str:
 def _only_nfc(normalizer: Mapping[str, Any] | None) -> bool | None:
     """Return whether text is brought to NFC, None if anything else is done with it."""
     kinds = [step.get("type") for step in parts(normalizer, "normalizers")]
-    return None if set(kinds) - {"NFC"} else bool(kinds)
+    return bool(kinds) if all(kind == "NFC" for kind in kinds) else None
 
 
 def _patterns(rule: Mapping[str, Any] | None) -> tuple[str, ...] | None:
@@ -170,7 +170,7 @@ def _split_pattern(step: Mapping[str, Any]) -> str | None:
     # Where an expression matches every character, there is nothing between the matches to remove.
     ways = [("Isolated", False), ("Isolated", True)]
     ways += [("Removed", True)] if text.endswith(r"|\s+") else []
-    return text if (step.get("behavior"), bool(step.get("invert"))) in ways else None
+    return text if (str(step.get("behavior")), bool(step.get("invert"))) in ways else None
 
 
 def own_keys(source: TokenizerJson) -> dict[str, Any]:

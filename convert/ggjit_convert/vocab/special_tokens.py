@@ -106,13 +106,13 @@ class _Special:
             elif kind == "RobertaProcessing":
                 self._roberta(step)
             elif kind == "TemplateProcessing":
-                self._template(step.get("single") or [], step.get("pair") or [])
+                self._template(_list(step.get("single")), _list(step.get("pair")))
 
     def _roberta(self, step: Json) -> None:
         self.adds |= {"bos": True, "eos": True, "sep": True}
         for name, other in (("cls", "bos"), ("sep", "eos")):
             if not self.entries[name] and self._known:
-                pair = step.get(name) or [self.entries[other]]
+                pair = _list(step.get(name)) or [self.entries[other]]
                 self.entries[name] = pair[0]
 
     def _template(self, single: list[Json], pair: list[Json]) -> None:
@@ -158,6 +158,10 @@ class _Special:
         self.adds["sep"] = adds
         if adds and not self.entries["sep"] and self._known:
             self.entries["sep"] = self.entries["eos"]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _token_of(part: Any) -> str | None:

@@ -19,6 +19,7 @@ from .pre_tokenizer import pre_tokenizer_of_pattern
 from .ranks import all_merges, characters, checked
 from .vocabulary import KEY, Token, TokenType, Vocabulary, beyond_the_rows, token_arrays
 
+MAX_TOKENS = 1 << 21
 # The special tokens of files that do not list them, which are those up to version 7.
 SPECIAL = (
     *("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"),
@@ -73,7 +74,7 @@ def tekken_bpe(path: Path, n_vocab: int) -> Vocabulary:
 
 def _count(path: Path, config: dict[str, Any], name: str) -> int:
     value = config.get(name)
-    if type(value) is not int or not 0 <= value < 1 << 31:
+    if type(value) is not int or not 0 <= value <= MAX_TOKENS:
         problem = f"must be a number of tokens, found {str(value)[:40]}"
         raise CheckpointError(problem, path=path, field=f"config.{name}")
     return value
