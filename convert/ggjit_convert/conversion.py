@@ -47,6 +47,7 @@ class Conversion:
     origin: Origin
     choice: Choice
     plan: list[Planned]
+    importance: Importance | None = None
 
     @classmethod
     def of(
@@ -58,13 +59,15 @@ class Conversion:
         types = choice.types(origin.tensors, origin.keys())
         by_name = importance.of(origin.tensors) if importance else {}
         plan = [Planned(n, a, types[n], by_name.get(n)) for n, a in origin.tensors.items()]
-        return cls(origin, choice, plan)
+        return cls(origin, choice, plan, importance)
 
     def keys(self) -> Keys:
         """Return all metadata: what the model is called, its numbers, its vocabulary."""
         keys = self.origin.keys(self.plan)
         keys.general["general.quantization_version"] = GGML_QUANT_VERSION
         keys.general["general.file_type"] = self.choice.file_type([p.type for p in self.plan])
+        if self.importance:
+            keys.general |= self.importance.about
         return keys
 
     def place(self, out: Path | None) -> Path:

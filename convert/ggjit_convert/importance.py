@@ -17,14 +17,21 @@ from ggjit.gguf import GGUFFile, open_gguf
 from .arrays import Array, Floats
 
 SUMS, COUNTS = ".in_sum2", ".counts"
+ABOUT = "quantize.imatrix."
 LARGEST = 1 << 30  # bytes of an old file; those of the largest models have some hundred MB
 
 
 class Importance:
-    """Means of squared activations by tensor. Shapes: [n_matrices, n_columns]."""
+    """Means of squared activations by tensor. Shapes: [n_matrices, n_columns].
+
+    `about` tells a quantized file what it was made with, by llama-quantize's keys.
+    """
 
     def __init__(self, path: Path, means: Mapping[str, Floats]) -> None:
         self.path, self.means = path, means
+        self.about: dict[str, str | int] = {
+            f"{ABOUT}file": str(path), f"{ABOUT}entries_count": len(means)
+        }  # fmt: skip
 
     def of(self, tensors: Mapping[str, Array]) -> dict[str, Floats]:
         """Return what fits the tensors. Raises: ValueError naming one that it does not fit."""
@@ -46,12 +53,25 @@ class Importance:
 def read_importance(path: Path) -> Importance:
     """Read an importance matrix. Raises: GGUFError; ValueError naming the field; OSError."""
     with path.open("rb") as file:
-        is_gguf = file.read(4) == b"GGUF"
-    means = _from_gguf(open_gguf(path)) if is_gguf else _from_old(path)
+        opened = open_gguf(path) if file.read(4) == b"GGUF" else None
+    means = _from_gguf(opened) if opened else _from_old(path)
     for name, values in means.items():
         if not np.isfinite(values).all() or (values < 0).any():
             raise ValueError(f"{path}: {name!r} has values that are no means of squares")
-    return Importance(path, means)
+    importance = Importance(path, means)
+    if opened:
+        importance.about |= _about(opened)
+    return importance
+
+
+def _about(file: GGUFFile) -> dict[str, str | int]:
+    """Return which text a file was made with, and how much of it."""
+    about: dict[str, str | int] = {}
+    if texts := file.get("imatrix.datasets", list, []):
+        about[f"{ABOUT}dataset"] = texts[0]
+    if n_chunks := file.get("imatrix.chunk_count", int, 0):
+        about[f"{ABOUT}chunks_count"] = n_chunks
+    return about
 
 
 def _from_gguf(file: GGUFFile) -> dict[str, Floats]:

@@ -257,6 +257,8 @@ def test_the_old_format_of_importance(tmp_path, rng, checkpoint):
     conversion = Conversion.of(origin, "q4_0", importance=importance)
     given = {p.name for p in conversion.plan if p.importance is not None}
     assert given == {"blk.0.ffn_up.weight"}
+    about = {n: v for n, v in conversion.keys().general.items() if "imatrix" in n}
+    assert about == {"quantize.imatrix.file": str(path), "quantize.imatrix.entries_count": 1}
 
 
 BAD_IMPORTANCE = [
