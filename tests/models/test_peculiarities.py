@@ -7,6 +7,7 @@ import pytest
 from test_hf_logits import Model, change_rope, in_pieces, relative_error
 
 from ggjit.graph import Attention, Gated, LayerNorm, Linear, Rope, Scale, Softcap, Temper
+from ggjit.models import architecture_of
 
 
 def changed(kind, **changes):
@@ -84,3 +85,14 @@ def test_a_damaged_graph_is_noticed(name, damage):
     damage(model)
     got = in_pieces(model.reference(), model.ids, len(model.ids))
     assert relative_error(got, model.logits) > 0.01
+
+
+@pytest.mark.parametrize("name", ["glm4moe_2_of_5", "deepseek2_v2", "qwen3next_wide"])
+def test_layers_that_predict_further_tokens_are_not_run(name):
+    model = Model(name)
+    arch = model.file.metadata["general.architecture"]
+    n_layers = model.file.metadata[f"{arch}.block_count"]
+    model.file.metadata[f"{arch}.nextn_predict_layers"] = 1
+    graph = architecture_of(model.file).build(model.file)
+    used = {tensor.name.split(".")[1] for tensor in graph.tensors() if tensor.name[:4] == "blk."}
+    assert used == {str(i) for i in range(n_layers - 1)}
