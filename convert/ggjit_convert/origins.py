@@ -17,6 +17,7 @@ from .architectures.base import Tensors
 from .arrays import Bytes, Floats
 from .keys import Keys, Typed
 from .plan import Planned, mapped
+from .quantized import plain
 from .sources import Checkpoint, open_checkpoint
 from .vocab import Vocabulary, vocabulary_of
 
@@ -45,7 +46,7 @@ class FromCheckpoint:
     vocabulary: Vocabulary | None = None
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self.family: Architecture = architecture_of(checkpoint)
+        self.family: Architecture = architecture_of(plain(checkpoint))
         self.tensors = mapped(self.family)
 
     @classmethod

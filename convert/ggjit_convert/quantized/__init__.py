@@ -1,0 +1,47 @@
+"""Quantized checkpoints: what their tensors hold together, as one tensor each.
+
+A file for each way that `quantization_config` of config.json names, with a function
+`fold(tensors, settings)`; the rest of the converter sees plain tensors, or MXFP4. Source of names
+and formulas: dequant_model of llama.cpp's conversion/base.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import CheckpointError
+from ..sources import Checkpoint
+from . import awq, compressed, float8, gptq, mxfp4
+from .settings import Fold, Settings
+
+METHODS: dict[str, Fold] = {
+    "awq": awq.fold,
+    "compressed-tensors": compressed.fold,
+    "fbgemm_fp8": float8.fold,
+    "fp8": float8.fold,
+    "gptq": gptq.fold,
+    "mxfp4": mxfp4.fold,
+}
+
+
+def plain(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint whose quantized tensors are folded.
+
+    Raises: CheckpointError for a way that is not known, parts that are missing or do not fit.
+    """
+    given = checkpoint.config.get("quantization_config")
+    if given is None:
+        return checkpoint
+    path = checkpoint.folder / "config.json"
+    if not isinstance(given, dict):
+        raise CheckpointError("must be an object", path=path, field="quantization_config")
+    settings = Settings(path, given)
+    method = given.get("quant_method")
+    if not isinstance(method, str) or method not in METHODS:
+        raise settings.error("quant_method", f"is {method!r}, known: {', '.join(METHODS)}")
+    try:
+        return replace(checkpoint, tensors=METHODS[method](dict(checkpoint.tensors), settings))
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(str(error), path=checkpoint.path) from None

@@ -1,0 +1,57 @@
+"""MXFP4 as gpt-oss has it, kept as it is: only bits move.
+
+A block of the checkpoint is a scale elsewhere and 16 bytes with neighbours in each; GGML's is the
+scale and 16 bytes with the columns i and i + 16 in byte i. Source: block_mxfp4 of ggml-common.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ggjit.formats import all_formats
+from ggjit.gguf import GGMLType
+
+from ..arrays import Array, Bytes, Floats
+from .parts import check_shape, integers, taken
+from .settings import Settings, Tensors
+
+COLUMNS = 32
+
+
+def fold(tensors: Tensors, settings: Settings) -> Tensors:
+    out = dict(tensors)
+    for name in [name for name in out if name.endswith("_blocks")]:
+        base = name.removesuffix("_blocks")
+        codes, scales = taken(out, name), taken(out, f"{base}_scales")
+        check_shape(codes, *scales.shape, COLUMNS // 2)
+        out[base] = Mxfp4(base, codes, scales)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Mxfp4:
+    """An `Array` of blocks. Shapes: codes [n, ..., blocks, 16], scales [n, ..., blocks]."""
+
+    name: str
+    codes: Array
+    scales: Array
+    type: GGMLType = GGMLType.MXFP4
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.scales.shape[:-1], self.scales.shape[-1] * COLUMNS)
+
+    def rows(self, start: int, stop: int) -> Floats:
+        blocks = self.blocks(start, stop).reshape(-1)
+        values = all_formats()[self.type].decode_rows(blocks, self.shape[-1])
+        return np.ascontiguousarray(values).reshape(stop - start, *self.shape[1:])
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        pairs = integers(self.codes, start, stop).astype(np.uint8)
+        columns = np.stack([pairs & 15, pairs >> 4], -1).reshape(*pairs.shape[:-1], COLUMNS)
+        codes = columns[..., :16] | columns[..., 16:] << 4
+        scales = integers(self.scales, start, stop).astype(np.uint8)[..., None]
+        blocks = np.concatenate([scales, codes], -1)
+        return blocks.reshape(*blocks.shape[:-2], -1)

@@ -1,0 +1,95 @@
+"""Tensors that several of a checkpoint's make together, a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ggjit.gguf import GGMLType
+
+from ..arrays import Array, Bytes, Floats
+from .settings import Tensors
+
+Integers = npt.NDArray[Any]
+
+DTYPES = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.I64: "<i8"}
+
+
+@dataclass(frozen=True, eq=False)
+class Dequantized:
+    """An `Array` of float32 whose rows `read` computes."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[int, int], Floats]
+    type: GGMLType = GGMLType.F32
+
+    def rows(self, start: int, stop: int) -> Floats:
+        return np.ascontiguousarray(self.read(start, stop), np.float32)
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        return self.rows(start, stop).view(np.uint8)
+
+
+def integers(a: Array, start: int = 0, stop: int | None = None) -> Integers:
+    """Return part of the first axis of a tensor of integers. Raises: ValueError for another."""
+    if a.type not in DTYPES:
+        raise ValueError(f"tensor {a.name!r} is {a.type.name}, expected integers")
+    stop = a.shape[0] if stop is None else stop
+    return a.blocks(start, stop).view(DTYPES[a.type]).reshape(stop - start, *a.shape[1:])
+
+
+def taken(tensors: Tensors, name: str) -> Array:
+    """Take out a tensor. Raises: ValueError if it is missing."""
+    if name not in tensors:
+        raise ValueError(f"tensor {name[:96]!r} is missing, which others need")
+    return tensors.pop(name)
+
+
+def check_shape(a: Array, *expected: int) -> None:
+    """Raise ValueError if a tensor has another shape."""
+    if a.shape != expected:
+        raise ValueError(f"tensor {a.name!r} has the shape {a.shape}, expected {expected}")
+
+
+def groups_of(order: Array, n_groups: int) -> Integers:
+    """Return each input's group. Raises: ValueError for one that there is not."""
+    groups = integers(order)
+    if groups.size and not (groups.min() >= 0 and groups.max() < n_groups):
+        raise ValueError(f"tensor {order.name!r} has a group beyond the {n_groups} there are")
+    return groups
+
+
+def unpacked(words: Integers, shifts: Integers, bits: int) -> Integers:
+    """Return the numbers in each word, along a new last axis. Shapes: [...] to [..., n]."""
+    return (words.astype(np.uint32)[..., None] >> shifts.astype(np.uint32)) & ((1 << bits) - 1)
+
+
+def scaled(a: Array, scale: Array, block: tuple[int, ...] = ()) -> Array:
+    """Return a tensor times its scales: of blocks, whose last sizes are given, of rows or of all.
+
+    Raises: ValueError if the shapes do not fit.
+    """
+    n_axes = len(a.shape)
+    sizes = (1,) * (n_axes - len(block)) + block[-n_axes:]
+    shape = scale.shape + (1,) * (n_axes - len(scale.shape))
+    sizes = tuple(n if s == 1 else b for n, s, b in zip(a.shape, shape, sizes, strict=False))
+    if shape != tuple(-(-n // b) if b else 1 for n, b in zip(a.shape, sizes, strict=True)):
+        expected = f"does not fit {a.shape} in blocks of {list(block)}"
+        raise ValueError(f"tensor {scale.name!r} has the shape {scale.shape}, which {expected}")
+
+    def read(start: int, stop: int) -> Floats:
+        first = start // sizes[0]
+        scales = scale.rows(first, -(-stop // sizes[0])).reshape(-1, *shape[1:])
+        scales = scales[np.arange(start, stop) // sizes[0] - first]
+        for axis in range(1, n_axes):
+            if shape[axis] > 1:
+                scales = np.repeat(scales, sizes[axis], axis).swapaxes(axis, 0)
+                scales = scales[: a.shape[axis]].swapaxes(axis, 0)
+        return a.rows(start, stop) * scales
+
+    return Dequantized(a.name, a.shape, read)

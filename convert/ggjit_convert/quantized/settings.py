@@ -1,0 +1,48 @@
+"""What `quantization_config` says, checked as it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..arrays import Array
+from ..errors import CheckpointError
+
+Tensors = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values of config.json, below `quantization_config`."""
+
+    path: Path
+    values: dict[str, Any]
+
+    def error(self, name: str, problem: str) -> CheckpointError:
+        return CheckpointError(problem, path=self.path, field=f"quantization_config: {name}")
+
+    def one_of(self, name: str, known: tuple[Any, ...], default: Any = None) -> Any:
+        """Return a value. Raises: CheckpointError for one that is not known."""
+        value = self.values.get(name, default)
+        if not any(type(value) is type(k) and value == k for k in known):
+            raise self.error(name, f"is {str(value)[:96]!r}, known: {', '.join(map(str, known))}")
+        return value
+
+    def below(self, name: str, value: Any) -> Settings:
+        """Return the settings of an object."""
+        if not isinstance(value, dict):
+            raise self.error(name, "must be an object")
+        return Settings(self.path, value)
+
+    def block_size(self, name: str) -> tuple[int, ...]:
+        """Return sizes of a block, none if there are none."""
+        value = self.values.get(name)
+        sizes = [] if value is None else value
+        if not isinstance(sizes, list) or not all(type(n) is int and n > 0 for n in sizes):
+            raise self.error(name, f"is {str(value)[:96]!r}, expected a list of sizes")
+        return tuple(sizes)
+
+
+Fold = Callable[[Tensors, Settings], Tensors]
