@@ -23,6 +23,9 @@ Force = Annotated[bool, typer.Option("--force", help="Write over an existing fil
 Threads = Annotated[int | None, option("-t", "--threads", metavar="N", help="Threads (all).")]
 
 
+N_TOKENS = 256  # whose logits are compared to verify a file
+
+
 @dataclass(frozen=True)
 class TypeFlags:
     """Which tensor gets which type."""
@@ -76,6 +79,9 @@ def convert(
     no_vocab: Annotated[
         bool, typer.Option("--no-vocab", help="Leave the tokenizer out.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the file with its source: ggjit verify.")
+    ] = False,
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
@@ -83,7 +89,11 @@ def convert(
     from .origins import FromCheckpoint
 
     origin = FromCheckpoint.at(Path(source), vocabulary=not no_vocab)
-    _make(origin, type, flags, out, force, threads)
+    written = _make(origin, type, flags, out, force, threads)
+    if verify and written:
+        from .verify_command import report
+
+        report(written, origin, as_json=None, n_tokens=N_TOKENS, threads=threads)
 
 
 def quantize(
@@ -102,7 +112,8 @@ def quantize(
 
 def _make(
     origin: Origin, type: str, flags: TypeFlags, out: Path | None, force: bool, threads: int | None
-) -> None:
+) -> Path | None:
+    """Write the file and return it; None if only the plan was asked for."""
     from ggjit.cli.status import load_status
 
     from .conversion import Conversion
@@ -112,12 +123,13 @@ def _make(
     conversion = Conversion.of(origin, type, flags.wishes(), importance)
     if flags.dry_run:
         print(conversion.table())
-        return
+        return None
     with load_status() as progress:
         written = conversion.write(conversion.place(out), force, threads, progress)
     for note in origin.notes():
         print(f"note: {note}", file=sys.stderr)
     print(written)
+    return written
 
 
 def _override(text: str) -> tuple[str, Any]:

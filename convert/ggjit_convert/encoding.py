@@ -21,17 +21,16 @@ def encoded(planned: Planned) -> Written:
 
     Its pieces raise ValueError for values that are not finite.
     """
-    pieces = [partial(_encoded, planned, start, stop) for start, stop in _bounds(planned)]
+    pieces = [partial(_encoded, planned, start, stop) for start, stop in bounds(planned.shape)]
     return Written(planned.name, planned.shape, planned.type, planned.n_bytes, pieces)
 
 
-def _bounds(planned: Planned) -> Iterator[tuple[int, int]]:
+def bounds(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Yield parts of the first axis; a tensor without elements has one."""
-    n_rows = planned.shape[0]
-    elements = max(int(np.prod(planned.shape[1:], dtype=np.int64)), 1)
+    elements = max(math.prod(shape[1:]), 1)
     step = max(PIECE // elements, 1)
-    for start in range(0, max(n_rows, 1), step):
-        yield start, min(start + step, n_rows)
+    for start in range(0, max(shape[0], 1), step):
+        yield start, min(start + step, shape[0])
 
 
 def _encoded(planned: Planned, start: int, stop: int) -> Bytes:

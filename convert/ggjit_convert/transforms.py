@@ -25,12 +25,17 @@ Read = Callable[[Array, int, int], Values]
 
 @dataclass(frozen=True, eq=False)
 class Moved:
-    """An `Array` whose rows `take` puts together from what it reads of others."""
+    """An `Array` whose rows `take` puts together from what it reads of others.
+
+    `what` says for a report how it is made of its `sources`.
+    """
 
     name: str
     shape: tuple[int, ...]
     type: GGMLType
     take: Callable[[Read, int, int], Values]
+    what: str
+    sources: Sequence[Array]
 
     def rows(self, start: int, stop: int) -> Floats:
         return self.take(lambda a, first, last: a.rows(first, last), start, stop)
@@ -46,11 +51,16 @@ class Computed:
     source: Array
     shape: tuple[int, ...]
     compute: Callable[[Floats], Floats]
+    what: str
     type: GGMLType = GGMLType.F32
 
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def sources(self) -> Sequence[Array]:
+        return (self.source,)
 
     def rows(self, start: int, stop: int) -> Floats:
         return np.ascontiguousarray(self.compute(self.source.rows(start, stop)), np.float32)
@@ -59,15 +69,19 @@ class Computed:
         return _stored(self.rows(start, stop), self.type)
 
 
-def computed(a: Array, compute: Callable[[Floats], Floats]) -> Array:
-    """Apply a function element by element."""
-    return Computed(a, a.shape, compute)
+def computed(a: Array, compute: Callable[[Floats], Floats], what: str) -> Array:
+    """Apply a function to rows; `what` says which."""
+    return Computed(a, a.shape, compute, what)
 
 
 def floats(name: str, values: npt.ArrayLike) -> Array:
     """Hold values that no checkpoint has."""
     kept = np.asarray(values, np.float32)
-    return Moved(name, kept.shape, GGMLType.F32, lambda read, start, stop: kept[start:stop])
+
+    def take(read: Read, start: int, stop: int) -> Values:
+        return kept[start:stop]
+
+    return Moved(name, kept.shape, GGMLType.F32, take, "made of hyperparameters", ())
 
 
 def ordered(a: Array, order: npt.NDArray[np.intp]) -> Array:
@@ -78,7 +92,9 @@ def ordered(a: Array, order: npt.NDArray[np.intp]) -> Array:
         first = int(wanted.min(initial=len(order)))
         return read(a, first, int(wanted.max(initial=first - 1)) + 1)[wanted - first]
 
-    return Moved(a.name, (len(order), *a.shape[1:]), a.type, take)
+    n_all = a.shape[0]
+    what = "rows in another order" if len(order) == n_all else f"{len(order)} of {n_all} rows"
+    return Moved(a.name, (len(order), *a.shape[1:]), a.type, take, what, (a,))
 
 
 def part(a: Array, start: int, stop: int, step: int = 1) -> Array:
@@ -93,7 +109,8 @@ def inner_part(a: Array, which: slice) -> Array:
     def take(read: Read, start: int, stop: int) -> Values:
         return read(a, start, stop)[:, which]
 
-    return Moved(a.name, (a.shape[0], n, *a.shape[2:]), a.type, take)
+    what = f"{n} of {a.shape[1]} along axis 1"
+    return Moved(a.name, (a.shape[0], n, *a.shape[2:]), a.type, take, what, (a,))
 
 
 def joined(arrays: Sequence[Array]) -> Array:
@@ -109,7 +126,9 @@ def joined(arrays: Sequence[Array]) -> Array:
                 parts.append(read(a, first, last))
         return np.concatenate(parts)
 
-    return Moved(arrays[0].name, (int(ends[-1]), *arrays[0].shape[1:]), arrays[0].type, take)
+    shape = (int(ends[-1]), *arrays[0].shape[1:])
+    what = f"joined with {len(arrays) - 1} more"
+    return Moved(arrays[0].name, shape, arrays[0].type, take, what, arrays)
 
 
 def stacked(arrays: Sequence[Array]) -> Array:
@@ -119,7 +138,8 @@ def stacked(arrays: Sequence[Array]) -> Array:
     def take(read: Read, start: int, stop: int) -> Values:
         return np.stack([read(a, 0, a.shape[0]) for a in arrays[start:stop]])
 
-    return Moved(arrays[0].name, (len(arrays), *arrays[0].shape), arrays[0].type, take)
+    shape, what = (len(arrays), *arrays[0].shape), f"stacked with {len(arrays) - 1} more"
+    return Moved(arrays[0].name, shape, arrays[0].type, take, what, arrays)
 
 
 def reshaped(a: Array, *shape: int) -> Array:
@@ -132,7 +152,7 @@ def reshaped(a: Array, *shape: int) -> Array:
         n = a.shape[0] // shape[0]
         return read(a, start * n, stop * n).reshape(stop - start, *shape[1:-1], -1)
 
-    return Moved(a.name, shape, a.type, take)
+    return Moved(a.name, shape, a.type, take, "reshaped", (a,))
 
 
 def transposed(a: Array) -> Array:
@@ -140,7 +160,7 @@ def transposed(a: Array) -> Array:
     if len(a.shape) == 2:
         return Transposed(a, (a.shape[1], a.shape[0]))
     shape = (*a.shape[:-2], a.shape[-1], a.shape[-2])
-    return Computed(a, shape, lambda x: x.swapaxes(-1, -2), a.type)
+    return Computed(a, shape, lambda x: x.swapaxes(-1, -2), "transposed", a.type)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +169,15 @@ class Transposed:
 
     source: Array
     shape: tuple[int, ...]
+    what: str = "transposed"
 
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def sources(self) -> Sequence[Array]:
+        return (self.source,)
 
     @property
     def type(self) -> GGMLType:
@@ -170,7 +195,7 @@ def _of_one_type(arrays: Sequence[Array]) -> Sequence[Array]:
     """Return arrays as they are if they have one type, else as float32."""
     if len({a.type for a in arrays}) == 1:
         return arrays
-    return [Computed(a, a.shape, lambda x: x) for a in arrays]
+    return [Computed(a, a.shape, lambda x: x, "as float32") for a in arrays]
 
 
 def _stored(rows: Floats, kind: GGMLType) -> Bytes:

@@ -204,4 +204,4 @@ def names_of(arch: str, n_blocks: int) -> gguf.TensorNameMap:
 
 def decays(a: Array) -> Array:
     """Return what A_log stands for, -exp of it."""
-    return computed(a, lambda x: -np.exp(x.astype(np.float64)))
+    return computed(a, lambda x: -np.exp(x.astype(np.float64)), "-exp")

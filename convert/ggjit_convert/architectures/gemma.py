@@ -22,7 +22,7 @@ class Gemma(Architecture, arch="gemma", classes=["GemmaForCausalLM"]):
 
     def change(self, tensors: Tensors) -> Tensors:
         tensors = drop(tensors, r"lm_head\.weight$")  # the embedding's
-        return apply(tensors, r"norm\.weight$", lambda a: computed(a, lambda x: x + 1))
+        return apply(tensors, r"norm\.weight$", lambda a: computed(a, lambda x: x + 1, "1 added"))
 
 
 class Gemma2(Gemma, arch="gemma2", classes=["Gemma2ForCausalLM"]):

@@ -73,7 +73,7 @@ class Qwen3Next(Qwen2Moe, arch="qwen3next", classes=["Qwen3NextForCausalLM"]):
         squeeze = r"conv1d\.weight$"
         tensors = apply(tensors, squeeze, lambda a: reshaped(a, a.shape[0], a.shape[-1]))
         shifted = r"(?<!linear_attn\.)norm\.weight$"
-        return apply(tensors, shifted, lambda a: computed(a, lambda x: x + 1))
+        return apply(tensors, shifted, lambda a: computed(a, lambda x: x + 1, "1 added"))
 
     def change_further(self, tensors: Tensors) -> Tensors:
         """Number layers that predict further tokens behind the others."""
@@ -143,7 +143,7 @@ class Qwen35(
     def spread_columns(self, a: Array) -> Array:
         """Put value heads that are columns in their places."""
         order = self.spread_order(self.v_dim)
-        return computed(a, lambda x: x[:, order])
+        return computed(a, lambda x: x[:, order], "columns in another order")
 
 
 class Qwen35Moe(

@@ -49,14 +49,16 @@ def verify_vocabulary(folder: Path, file: GGUFFile, n_random: int = N_RANDOM) ->
     """
     n_vocab = len(file.get(KEY + "tokens", list))
     expected = vocabulary_of(folder, n_vocab, file.get("general.architecture", str)).metadata
-    differing = [key for key, value in expected.items() if not _same(value, file.metadata.get(key))]
+    told = file.metadata
+    differing = [k for k, value in expected.items() if not same_value(value, told.get(k))]
     source = tokenizer_file(folder)
     assert source, "the vocabulary came from a file"
     agreement = round_trip(source, Tokenizer.from_gguf(file), n_random)
     return VocabularyReport(agreement, len(expected), differing)
 
 
-def _same(expected: Any, found: Any) -> bool:
+def same_value(expected: Any, found: Any) -> bool:
+    """Tell whether a file's value is the expected one, in the type that the file has it in."""
     if isinstance(expected, Typed):
         expected = expected.value
     if isinstance(found, np.ndarray):

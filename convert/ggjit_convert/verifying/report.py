@@ -1,0 +1,84 @@
+"""What verifying found, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..vocab.verification import VocabularyReport
+from .history import Fate
+from .logits import LogitsReport
+from .tensors import TensorError, by_type, lines
+
+
+@dataclass(frozen=True)
+class Report:
+    """Of a file and its source. `differing` are keys that the source would set otherwise."""
+
+    path: str
+    source: str
+    fates: list[Fate]
+    errors: list[TensorError]
+    differing: list[str]
+    vocabulary: VocabularyReport | None
+    logits: LogitsReport
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, a line each."""
+        found = [f"tensor {e.name} {e.problem}" for e in self.errors if e.problem]
+        found += [f"key {name} is not as the source has it" for name in self.differing]
+        if self.vocabulary and not self.vocabulary.agrees:
+            found.append("the vocabulary is not the source's")
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as what JSON can hold."""
+        return {
+            "file": self.path,
+            "source": self.source,
+            "problems": self.problems,
+            "source_tensors": [asdict(fate) for fate in self.fates],
+            "tensors": [_tensor(e) for e in self.errors],
+            "types": {t: _finite(e.relative_rms) for t, e in by_type(self.errors).items()},
+            "differing_keys": self.differing,
+            "vocabulary": self.vocabulary.as_json() if self.vocabulary else None,
+            "logits": {name: _finite(value) for name, value in asdict(self.logits).items()},
+        }
+
+    def _lines(self) -> Iterator[str]:
+        yield from self._accounts()
+        yield ""
+        yield from lines(self.errors)
+        yield ""
+        yield "relative RMS error by type:"
+        for kind, e in by_type(self.errors).items():
+            yield f"  {kind:8} {e.relative_rms:.2e}  ({e.name})"
+        yield f"vocabulary: {self.vocabulary or 'no tokenizer files to compare with'}"
+        yield f"logits: {self.logits}"
+        yield from (f"PROBLEM: {problem}" for problem in self.problems)
+
+    def _accounts(self) -> Iterator[str]:
+        for fate in self.fates:
+            for place, how in zip(fate.became or ["left out"], fate.how, strict=True):
+                yield f"{fate.name} -> {place}: {how}"
+        n = sum(bool(fate.became) for fate in self.fates)
+        yield f"{n} of {len(self.fates)} tensors of {self.source} are in {self.path}"
+
+
+def _tensor(e: TensorError) -> dict[str, Any]:
+    rms = _finite(e.relative_rms)
+    return {
+        "name": e.name, "type": e.type, "shape": list(e.shape), "relative_rms": rms,
+        "problem": e.problem,
+    }  # fmt: skip
+
+
+def _finite(value: Any) -> Any:
+    """Return a value, None for a number that JSON does not have."""
+    is_none = isinstance(value, float) and value - value != 0
+    return None if is_none else value

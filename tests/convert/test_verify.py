@@ -1,0 +1,199 @@
+"""Files compared with what they were made of: right ones, and every way to be wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_llama
+import typer
+from checkpoint_files import safetensors
+
+from ggjit.cli.errors import exit_code
+from ggjit.cli.flags import spread
+from ggjit.gguf import open_gguf
+from ggjit_convert import commands, convert, requantize, verify_command
+from ggjit_convert.metadata import Metadata
+from ggjit_convert.origins import FromGGUF
+from ggjit_convert.splitting import own_pairs
+from ggjit_convert.verifying import origin_of, verify
+from ggjit_convert.writing import File, no_progress, write
+from ggjit_convert.written import copied, floats
+
+DATA = Path(__file__).parent / "data"
+FAMILIES = [
+    "deepseek2_yarn", "gemma3_narrow", "gpt2_3_heads", "gptoss_2_of_5", "granitemoe_2_of_5",
+    "mixtral_1_of_3", "phi3_long", "qwen3next_2_of_5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_converted_is_what_the_checkpoint_makes(name, tmp_path):
+    path = convert(DATA / name, tmp_path / "x.gguf", "f32", vocabulary=False)
+    found = verify(path, origin_of(DATA / name), n_tokens=20)
+    assert found.problems == []
+    assert found.logits.skipped is None
+    assert found.logits.n_tokens == 19
+    assert found.logits.mean_kl < 1e-9
+    assert found.logits.top_1 == 1
+    assert all(fate.became for fate in found.fates)
+    assert all(e.relative_rms == 0 for e in found.errors)
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["problems"] == []
+    assert str(found)
+
+
+def test_every_tensor_is_accounted_for(tmp_path):
+    name = "mixtral_1_of_3"
+    path = convert(DATA / name, tmp_path / "x.gguf", "f32", vocabulary=False)
+    fates = {f.name: f for f in verify(path, origin_of(DATA / name), n_tokens=0).fates}
+    q = fates["model.layers.0.self_attn.q_proj.weight"]
+    assert (q.became, q.how) == (["blk.0.attn_q.weight"], ["rows in another order"])
+    norm = fates["model.norm.weight"]
+    assert (norm.became, norm.how) == (["output_norm.weight"], ["as it is"])
+    experts = [f for f in fates.values() if f.became == ["blk.1.ffn_down_exps.weight"]]
+    assert [f.how for f in experts] == [["stacked with 2 more"]] * 3
+
+
+def test_a_tensor_in_two_places_and_one_in_none(tmp_path):
+    path = convert(DATA / "deepseek2_v3", tmp_path / "x.gguf", "f32", vocabulary=False)
+    fates = {f.name: f for f in verify(path, origin_of(DATA / "deepseek2_v3"), n_tokens=0).fates}
+    kv = fates["model.layers.0.self_attn.kv_b_proj.weight"]
+    assert kv.became == ["blk.0.attn_k_b.weight", "blk.0.attn_v_b.weight"]
+    assert kv.how[0].startswith("reshaped, ")
+    assert kv.how[0].endswith(" along axis 1, transposed")
+    folder = tmp_path / "more"
+    shutil.copytree(DATA / "gemma_wide", folder)
+    folder.joinpath("model.safetensors").unlink()
+    extra = {"visual.blocks.0.weight": np.zeros(3, "f4"), "lm_head.weight": np.zeros((2, 2), "f4")}
+    tensors = {n: a.rows(0, a.shape[0]) for n, a in checkpoint(DATA / "gemma_wide").items()}
+    folder.joinpath("model.safetensors").write_bytes(safetensors(tensors | extra))
+    path = convert(folder, tmp_path / "y.gguf", "f32", vocabulary=False)
+    fates = {f.name: f for f in verify(path, origin_of(folder), n_tokens=0).fates}
+    assert fates["visual.blocks.0.weight"].how == ["no weight of a text model"]
+    assert fates["lm_head.weight"].how == ["not in this architecture"]
+
+
+def checkpoint(folder):
+    return origin_of(folder).family.checkpoint.tensors
+
+
+# -- wrong files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model(tmp_path):
+    tensors = tiny_llama.weights(tiny_llama.shapes())
+    return tiny_llama.write(tmp_path / "in.gguf", tensors)
+
+
+def changed(model, change):
+    """Write the file with some of its tensors changed."""
+    path = model.with_name("changed.gguf")
+    with open_gguf(model) as file:
+        tensors = {name: copied(t) for name, t in file.tensors.items()}
+        change(tensors, {n: t.data.view("f4").reshape(t.shape) for n, t in file.tensors.items()})
+        write([File(path, own_pairs(file), list(tensors.values()))], 1, no_progress)
+    return path
+
+
+def problems(model, path):
+    return verify(path, FromGGUF(model), n_tokens=0).problems
+
+
+def test_wrong_tensors(model):
+    name = "blk.1.ffn_up.weight"
+
+    def one_value(tensors, values):
+        x = values[name].copy()
+        x[3, 4] += 0.01
+        tensors[name] = floats(name, x)
+
+    says = f"tensor {name} differs, though F32 holds F32 exactly"
+    assert problems(model, changed(model, one_value)) == [says]
+
+    def turned(tensors, values):
+        tensors[name] = floats(name, values[name].T)
+        tensors["blk.0.attn_norm.weight"] = floats("blk.0.attn_norm.weight", np.full(64, np.nan))
+        del tensors["output_norm.weight"]
+        tensors["more.weight"] = floats("more.weight", np.zeros(2))
+
+    assert problems(model, changed(model, turned)) == [
+        "tensor output_norm.weight is missing in the file",
+        "tensor blk.0.attn_norm.weight has values that are not finite",
+        f"tensor {name} has shape [64, 96], the source's is [96, 64]",
+        "tensor more.weight is not of the source",
+    ]
+
+
+def test_rows_in_a_wrong_order_are_told_from_rounding(model, tmp_path):
+    def reversed_rows(tensors, values):
+        for name, x in values.items():
+            if "attn_q" in name:
+                tensors[name] = floats(name, x[::-1])
+
+    other = changed(model, reversed_rows)
+    path = requantize(other, tmp_path / "q.gguf", "q4_0")
+    good = requantize(model, tmp_path / "good.gguf", "q4_0")
+    says = "has little to do with the source's"
+    expected = [f"tensor blk.{i}.attn_q.weight {says}" for i in (0, 1)]
+    assert problems(model, path) == expected
+    found = verify(good, FromGGUF(model), n_tokens=20)
+    assert found.problems == []
+    rms = found.as_json()["types"]
+    assert rms["F32"] == 0
+    assert 0.01 < rms["Q4_0"] < 0.2
+    assert 0 < found.logits.mean_kl < 1
+
+
+def test_wrong_keys(model, tmp_path):
+    metadata = Metadata(model)
+    metadata.set("llama.attention.layer_norm_rms_epsilon", "0.1", None)
+    metadata.remove("llama.context_length")
+    out = tmp_path / "out.gguf"
+    write([metadata.file(out)], 1, no_progress)
+    found = problems(model, out)
+    keys = ["llama.context_length", "llama.attention.layer_norm_rms_epsilon"]
+    assert found == [f"key {key} is not as the source has it" for key in keys]
+
+
+# -- commands -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(capsys):
+    app = typer.Typer()
+    app.command("verify")(spread(verify_command.verify))
+    app.command("convert")(spread(commands.convert))
+
+    def command(*args):
+        code = exit_code(app, [str(arg) for arg in args])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+def test_the_command(command, model, tmp_path):
+    good = requantize(model, tmp_path / "good.gguf", "q8_0")
+    as_json = tmp_path / "r.json"
+    code, out, err = command("verify", good, model, "--json", as_json, "--tokens", 9, "-t", 1)
+    assert (code, err) == (0, "")
+    assert "21 of 21 tensors of" in out
+    assert "logits: mean KL divergence" in out
+    read = json.loads(as_json.read_text())
+    assert len(read["tensors"]) == len(read["source_tensors"]) == 21
+    assert read["logits"]["n_tokens"] == 8
+
+    bad = changed(model, lambda tensors, values: tensors.pop("output.weight"))
+    code, out, err = command("verify", bad, model, "--tokens", 0)
+    assert code == 2
+    assert "PROBLEM: tensor output.weight is missing in the file" in out
+    assert "is not what" in err
+    assert err.count("\n") == 1
+
+
+def test_converting_verifies(command, tmp_path):
+    args = (DATA / "qwen2_odd", "-o", tmp_path / "x.gguf", "--no-vocab", "--verify", "-t", 1)
+    code, out, err = command("convert", *args)
+    assert (code, err) == (0, "")
+    assert "relative RMS error by type:" in out
