@@ -1,11 +1,14 @@
 """Quantized checkpoints fold into plain tensors: each number by itself, as the format says."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from checkpoint_files import bf16, write
 
 from ggjit.formats import all_formats
-from ggjit.gguf import GGMLType
+from ggjit.gguf import GGMLType, open_gguf
+from ggjit_convert import convert
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.quantized import plain
 from ggjit_convert.sources import open_checkpoint
@@ -166,6 +169,18 @@ def test_mxfp4_only_moves(folded, rng):
     assert blocks.shape == (2, 4, 2 * 17)
     decoded = all_formats()[GGMLType.MXFP4].decode_rows(blocks.reshape(-1), 64)
     np.testing.assert_array_equal(decoded, values[:2].reshape(8, 64))
+
+
+def test_gpt_oss_is_what_llama_cpps_converter_makes_of_it(tmp_path):
+    """Made by make_mxfp4_golden.py, which keeps both sides."""
+    folder = Path(__file__).parent / "mxfp4"
+    ours = convert(folder, tmp_path / "x.gguf", "auto", vocabulary=False)
+    with open_gguf(ours) as a, open_gguf(folder / "expected.gguf") as b:
+        assert a.tensors.keys() == b.tensors.keys()
+        for name, tensor in b.tensors.items():
+            assert (a.tensors[name].type, a.tensors[name].shape) == (tensor.type, tensor.shape)
+            np.testing.assert_array_equal(a.tensors[name].data, tensor.data, name)
+        assert a.tensors["blk.0.ffn_gate_exps.weight"].type is GGMLType.MXFP4
 
 
 # -- what does not fit ----------------------------------------------------------------------------
