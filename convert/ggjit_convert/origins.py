@@ -46,6 +46,7 @@ class FromCheckpoint:
     vocabulary: Vocabulary | None = None
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
         self.family: Architecture = architecture_of(plain(checkpoint))
         self.tensors = mapped(self.family)
 

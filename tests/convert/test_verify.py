@@ -75,7 +75,25 @@ def test_a_tensor_in_two_places_and_one_in_none(tmp_path):
 
 
 def checkpoint(folder):
-    return origin_of(folder).family.checkpoint.tensors
+    return origin_of(folder).checkpoint.tensors
+
+
+def test_scales_of_a_quantized_checkpoint_are_accounted_for(tmp_path):
+    folder = tmp_path / "fp8"
+    shutil.copytree(DATA / "gemma_wide", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [1 << 20] * 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    name = "model.layers.0.mlp.up_proj.weight"
+    tensors = {n: a.rows(0, a.shape[0]) for n, a in checkpoint(DATA / "gemma_wide").items()}
+    tensors[f"{name}_scale_inv"] = np.array([[0.5]], np.float32)
+    (folder / "model.safetensors").write_bytes(safetensors(tensors))
+    path = convert(folder, tmp_path / "y.gguf", "f32", vocabulary=False)
+    found = verify(path, origin_of(folder), n_tokens=0)
+    assert found.problems == []
+    fates = {f.name: f for f in found.fates}
+    for part in (name, f"{name}_scale_inv"):
+        assert (fates[part].became, fates[part].how) == (["blk.0.ffn_up.weight"], ["scaled"])
 
 
 # -- wrong files ----------------------------------------------------------------------------------

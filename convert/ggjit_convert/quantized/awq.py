@@ -50,4 +50,4 @@ def dequantized(weight: Array, zeros: Array, scales: Array) -> Array:
         values = (codes - offsets[:, None]) * scales.rows(0, n_groups)[:, None, start:stop]
         return values.reshape(n_in, -1).T
 
-    return Dequantized(weight.name, (n_out, n_in), read)
+    return Dequantized(weight.name, (n_out, n_in), read, (weight, zeros, scales))

@@ -75,4 +75,5 @@ def dequantized(
         values = codes[:, :n_in].astype(np.int32) - offsets(start, stop)
         return values.astype(np.float32) * scales.rows(start, stop)[:, group]
 
-    return Dequantized(words.name, (n_out, n_in), read)
+    sources = [a for a in (words, scales, zeros, order) if a is not None]
+    return Dequantized(words.name, (n_out, n_in), read, sources)

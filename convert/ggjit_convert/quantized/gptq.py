@@ -45,4 +45,4 @@ def dequantized(
         scale = scales.rows(0, n_groups)[:, start:stop]
         return (scale[group] * (codes - offsets[group]).astype(np.float32)).T
 
-    return Dequantized(weight.name, (n_out, n_in), read)
+    return Dequantized(weight.name, (n_out, n_in), read, (weight, zeros, scales, groups))

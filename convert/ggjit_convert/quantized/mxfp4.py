@@ -37,7 +37,12 @@ class Mxfp4:
     name: str
     codes: Array
     scales: Array
+    what: str = "bits moved"
     type: GGMLType = GGMLType.MXFP4
+
+    @property
+    def sources(self) -> tuple[Array, ...]:
+        return self.codes, self.scales
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,13 @@ DTYPES = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.
 
 @dataclass(frozen=True, eq=False)
 class Dequantized:
-    """An `Array` of float32 whose rows `read` computes."""
+    """An `Array` of float32 whose rows `read` computes of its `sources`."""
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[int, int], Floats]
+    sources: Sequence[Array]
+    what: str = "decoded"
     type: GGMLType = GGMLType.F32
 
     def rows(self, start: int, stop: int) -> Floats:
@@ -92,4 +94,4 @@ def scaled(a: Array, scale: Array, block: tuple[int, ...] = ()) -> Array:
                 scales = scales[: a.shape[axis]].swapaxes(axis, 0)
         return a.rows(start, stop) * scales
 
-    return Dequantized(a.name, a.shape, read)
+    return Dequantized(a.name, a.shape, read, (a, scale), "scaled")

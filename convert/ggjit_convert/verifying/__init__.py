@@ -37,8 +37,7 @@ def verify(
         if isinstance(origin, FromGGUF):
             source, names = origin.file.path, list(origin.tensors)
         else:
-            source = origin.family.checkpoint.path
-            names = list(origin.family.checkpoint.tensors)
+            source, names = origin.checkpoint.path, list(origin.checkpoint.tensors)
         return Report(
             str(path), str(source), fates(names, origin.tensors), errors,
             _differing(origin.keys(), file), _vocabulary(origin, file, n_random),
@@ -70,5 +69,5 @@ def _vocabulary(
     """Compare vocabularies; None where the file or the source has none."""
     if isinstance(origin, FromGGUF) or "tokenizer.ggml.tokens" not in file.metadata:
         return None
-    folder = origin.family.checkpoint.folder
+    folder = origin.checkpoint.folder
     return verify_vocabulary(folder, file, n_random) if tokenizer_file(folder) else None

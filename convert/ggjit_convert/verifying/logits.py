@@ -80,7 +80,7 @@ def source_of(origin: FromCheckpoint | FromGGUF) -> GGUFFile:
     """Return the source as a file with float32 weights would be."""
     if isinstance(origin, FromGGUF):
         return origin.file
-    path = origin.family.checkpoint.path
+    path = origin.checkpoint.path
     pairs = [p for p in origin.keys().pairs() if not p.name.startswith("tokenizer.")]
     metadata = Metadata({p.name: _value(p) for p in pairs}, {p.name: _word(p) for p in pairs})
     tensors = [_tensor(name, a) for name, a in origin.tensors.items()]
