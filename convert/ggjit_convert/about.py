@@ -27,7 +27,7 @@ def about(family: Architecture, plan: list[Planned]) -> dict[str, Any]:
     except Exception as error:  # whatever a card in YAML that is none leads to
         first = str(error).partition("\n")[0]
         raise CheckpointError(f"cannot be read: {first}", path=folder / "README.md") from None
-    found.name = found.name or folder.resolve().name
+    found.name = found.name or family.checkpoint.name
     if found.size_label is None and total > 0:
         found.size_label = gguf.size_label(total, shared, expert, n_expert)
     writer.add_type(gguf.GGUFType.MODEL)

@@ -65,7 +65,8 @@ class TypeFlags:
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="SRC", show_default=False,
-                            help="A folder as Hugging Face lays it out, or a file of tensors."),
+                            help="A folder as Hugging Face lays it out, a file of tensors,"
+                                 " or hf:OWNER/REPO."),
     ],
     flags: TypeFlags,
     out: Annotated[
@@ -88,7 +89,7 @@ def convert(
     """Convert a checkpoint (safetensors, or PyTorch files) to a GGUF file."""
     from .origins import FromCheckpoint
 
-    origin = FromCheckpoint.at(Path(source), vocabulary=not no_vocab)
+    origin = FromCheckpoint.at(source, vocabulary=not no_vocab)
     written = _make(origin, type, flags, out, force, threads)
     if verify and written:
         from .verify_command import report

@@ -27,7 +27,7 @@ def convert(
     Without `vocabulary` the tokenizer is left out.
     Raises: CheckpointError for a bad checkpoint; ValueError for a bad wish; OSError.
     """
-    conversion = Conversion.of(FromCheckpoint.at(Path(source), vocabulary=vocabulary), type)
+    conversion = Conversion.of(FromCheckpoint.at(source, vocabulary=vocabulary), type)
     return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
 
 

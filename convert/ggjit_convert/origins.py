@@ -18,7 +18,7 @@ from .arrays import Bytes, Floats
 from .keys import Keys, Typed
 from .plan import Planned, mapped
 from .quantized import plain
-from .sources import Checkpoint, open_checkpoint
+from .sources import Checkpoint, located, open_checkpoint
 from .vocab import Vocabulary, vocabulary_of
 
 
@@ -51,9 +51,12 @@ class FromCheckpoint:
         self.tensors = mapped(self.family)
 
     @classmethod
-    def at(cls, path: Path, *, vocabulary: bool = True) -> FromCheckpoint:
-        """Open a checkpoint, and its tokenizer. Raises: CheckpointError; OSError."""
-        origin = cls(open_checkpoint(path))
+    def at(cls, path: Path | str, *, vocabulary: bool = True) -> FromCheckpoint:
+        """Open a checkpoint and its tokenizer; `path` may be hf:OWNER/REPO.
+
+        Raises: CheckpointError; OSError.
+        """
+        origin = cls(open_checkpoint(located(path)))
         if vocabulary:
             folder, arch = origin.family.checkpoint.folder, origin.family.arch
             n_vocab = origin.tensors["token_embd.weight"].shape[0]
@@ -62,7 +65,7 @@ class FromCheckpoint:
 
     @property
     def name(self) -> str:
-        return self.family.checkpoint.folder.resolve().name
+        return self.family.checkpoint.name
 
     def keys(self, plan: list[Planned] | None = None) -> Keys:
         keys = Keys(self.family.arch)

@@ -27,6 +27,14 @@ class Checkpoint:
     def folder(self) -> Path:
         return self.path if self.path.is_dir() else self.path.parent
 
+    @property
+    def name(self) -> str:
+        """What the folder is called; in the hub's cache, the repository."""
+        folder = self.folder.resolve()
+        if folder.parent.name == "snapshots":
+            return folder.parents[1].name.rpartition("--")[2]
+        return folder.name
+
     def file(self, name: str) -> Path | None:
         """Return a regular file of the folder, None if there is none of that name."""
         path = inside(self.folder, name)

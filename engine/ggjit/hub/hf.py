@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,17 +24,25 @@ def fetch_hf(reference: str) -> Path:
     Raises: ValueError if it names no file or several; FetchError if it cannot be brought here.
     """
     repo, _, wanted = reference.partition(":")
+    return fetch_files(reference, lambda names: choose(names, repo, wanted))[0]
+
+
+def fetch_files(reference: str, wanted: Callable[[list[str]], list[str]]) -> list[Path]:
+    """Return local files of OWNER/REPO[:...], those that `wanted` chooses of its names.
+
+    Raises: ValueError if there is no such repository; FetchError if they cannot be brought here.
+    """
+    repo = reference.partition(":")[0]
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise ValueError(f"hf:{reference}: expected hf:OWNER/REPO[:FILE-OR-QUANT]")
     _prepare_client()
     with _one_sentence(reference):
         names = _list_files(repo)
-    chosen = choose(names, repo, wanted)
+    chosen = wanted(names)
     with _one_sentence(reference):
         from huggingface_hub import hf_hub_download
 
-        paths = [Path(hf_hub_download(repo, name)) for name in chosen]
-    return paths[0]
+        return [Path(hf_hub_download(repo, name)) for name in chosen]
 
 
 def choose(names: list[str], repo: str, wanted: str) -> list[str]:

@@ -1,0 +1,40 @@
+"""Checkpoints on the Hugging Face hub: what of a repository is needed, in the hub's own cache."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+from .shards import KINDS
+
+PREFIX = "hf:"
+BESIDE = ("*.json", "*.model", "*.tiktoken", "*.jinja", "vocab.txt", "merges.txt", "README.md")
+INDEX = ".index.json"
+
+
+def located(source: Path | str) -> Path:
+    """Return where a checkpoint is: the path itself, or the folder hf:OWNER/REPO is fetched to.
+
+    Raises: ValueError if there is none; FetchError if it cannot be brought here.
+    """
+    text = str(source)
+    if not text.startswith(PREFIX):
+        return Path(source)
+    from ggjit.hub.hf import fetch_files
+
+    repo = text.removeprefix(PREFIX)
+    return fetch_files(repo, lambda names: needed(names, repo))[0].parent
+
+
+def needed(names: list[str], repo: str) -> list[str]:
+    """Return which of a repository's files a conversion reads: one kind of weights, and text.
+
+    Raises: ValueError if there are no weights.
+    """
+    own = sorted(name for name in names if "/" not in name)
+    for index, pattern in KINDS:
+        if weights := [name for name in own if fnmatch(name, pattern)]:
+            beside = [n for n in own if any(fnmatch(n, p) for p in BESIDE)]
+            return [n for n in beside if n == index or not n.endswith(INDEX)] + weights
+    known = ", ".join(pattern for _, pattern in KINDS)
+    raise ValueError(f"hf:{repo} holds no weights, looked for {known}")
