@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import gguf
@@ -27,9 +29,22 @@ def about(family: Architecture, plan: list[Planned]) -> dict[str, Any]:
     except Exception as error:  # whatever a card in YAML that is none leads to
         first = str(error).partition("\n")[0]
         raise CheckpointError(f"cannot be read: {first}", path=folder / "README.md") from None
+    if folder.name != family.checkpoint.name:
+        _rename(found, folder.name, family.checkpoint.name, total)
     found.name = found.name or family.checkpoint.name
     if found.size_label is None and total > 0:
         found.size_label = gguf.size_label(total, shared, expert, n_expert)
     writer.add_type(gguf.GGUFType.MODEL)
     found.set_gguf_meta_model(writer)
     return {key: value.value for key, value in writer.kv_data[0].items()}
+
+
+def _rename(found: gguf.Metadata, wrong: str, name: str, n_parameters: int) -> None:
+    """Replace what came of a folder's name, such as a snapshot's hash, by what `name` says."""
+    parts = gguf.Metadata.apply_metadata_heuristic(
+        gguf.Metadata(), model_path=Path(name), total_params=n_parameters
+    )
+    for field in dataclasses.fields(found):
+        value = getattr(found, field.name)
+        if value is None or str(value).lower() == wrong:
+            setattr(found, field.name, getattr(parts, field.name))

@@ -297,5 +297,16 @@ def test_a_model_card_that_cannot_be_read(checkpoint, tmp_path):
         convert(folder, out)
 
 
+def test_a_snapshot_is_called_as_its_repository(checkpoint, tmp_path):
+    snapshots = tmp_path / "models--someone--Small-7B-Instruct" / "snapshots"
+    snapshots.mkdir(parents=True)
+    folder = checkpoint().rename(snapshots / "abcdef0123456789abcdef0123456789abcdef01")
+    out = convert(folder, tmp_path, "q8_0")
+    assert out.name == "Small-7B-Instruct-Q8_0.gguf"
+    with open_gguf(out) as file:
+        assert file.metadata["general.name"] == "Small 7B Instruct"
+        assert not [v for v in file.metadata.values() if "abcdef" in str(v).lower()]
+
+
 def test_torch_is_never_imported():
     assert "torch" not in sys.modules
