@@ -15,6 +15,7 @@ import numpy as np
 from ggjit.backends import Logits
 from ggjit.backends.cpu.square_sums import SquareSums, SummingExecutor
 from ggjit.gguf import GGUFFile, open_gguf
+from ggjit.graph import HeadLinear
 from ggjit.loading import context_length
 from ggjit.measure import cut
 from ggjit.models import architecture_of
@@ -26,7 +27,10 @@ from .writing import Progress
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Of one tensor. Shapes: squares [n_matrices, n_columns], n_rows [n_matrices]."""
+    """Of one tensor. Shapes: squares [n_matrices, n_columns], n_rows [n_matrices].
+
+    Matrices are experts; those of heads, which all multiply as many rows, are one wide one.
+    """
 
     squares: Floats
     n_rows: Floats
@@ -72,7 +76,9 @@ def collect(
             progress("windows", i, len(windows))
             state.truncate(0)
             executor.run(state, window_ids, wanted)
-        sums = dict(_fitting(file, executor.square_sums, with_output))
+        heads = {op.weight.name for op in graph.ops if isinstance(op, HeadLinear)}
+        found = {n: _sums(of, n in heads) for n, of in executor.square_sums.items()}
+        sums = dict(_fitting(file, found, with_output))
     for name, of in sums.items():
         if not np.isfinite(of.squares).all():
             raise ValueError(f"{model}: what {name!r} multiplies is not finite")
@@ -83,21 +89,26 @@ def _wanted(with_output: bool) -> Logits:
     return "all" if with_output else "none"
 
 
+def _sums(of: SquareSums, is_of_heads: bool) -> Sums:
+    squares, n_rows = of.sums.astype(np.float32), of.n_rows.astype(np.float32)
+    return Sums(squares.reshape(1, -1), n_rows[:1]) if is_of_heads else Sums(squares, n_rows)
+
+
 def _fitting(
-    file: GGUFFile, found: dict[str, SquareSums], with_output: bool
+    file: GGUFFile, found: dict[str, Sums], with_output: bool
 ) -> Iterator[tuple[str, Sums]]:
     """Yield sums of the file's tensors, by name; parts of a tensor multiply the same columns."""
     seen: set[str] = set()
-    for name, of in sorted(found.items()):
+    for name, sums in sorted(found.items()):
         whole = name.partition("[")[0]
         tensor = file.tensors.get(whole)
         wanted = whole.startswith("blk.") or (with_output and whole == "output.weight")
         if tensor is None or not wanted or whole in seen:
             continue
         n_matrices = tensor.shape[0] if len(tensor.shape) == 3 else 1
-        if of.sums.shape == (n_matrices, tensor.shape[-1]):
+        if sums.squares.size == n_matrices * tensor.shape[-1]:
             seen.add(whole)
-            yield whole, Sums(of.sums.astype(np.float32), of.n_rows.astype(np.float32))
+            yield whole, sums
 
 
 def _read(path: Path) -> str:

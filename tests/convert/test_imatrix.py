@@ -1,6 +1,7 @@
 """Importance matrices made, written in both formats, and used."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from ggjit_convert.importance_writing import write_gguf, write_old
 
 
 def encode(text, bos):
-    return [1] * bos + [ord(c) % 64 for c in text]
+    return [1] * bos + [ord(c) % 32 for c in text]
 
 
 @pytest.fixture
@@ -74,6 +75,26 @@ def test_the_old_format_says_the_same(command, files, tmp_path):
     assert new.keys() == old.keys()
     for name, means in new.items():
         np.testing.assert_allclose(old[name], means, rtol=1e-6)
+
+
+def test_of_heads_and_experts(command, files, tmp_path):
+    """Stacks of heads are one row, as llama.cpp has them; of experts a row each."""
+    model = Path(__file__).parents[1] / "models" / "data" / "deepseek2_v3.gguf"
+    out = tmp_path / "i.gguf"
+    assert command("imatrix", model, files[1], "-o", out, "-c", 40, "-t", 1)[0] == 0
+    with open_gguf(model) as file, open_gguf(out) as made:
+        shapes = {n: t.shape for n, t in file.tensors.items()}
+        for name in ("blk.1.attn_k_b.weight", "blk.1.attn_v_b.weight"):
+            n_heads, _, n_columns = shapes[name]
+            assert made.tensors[f"{name}.in_sum2"].shape == (n_heads * n_columns,)
+            np.testing.assert_array_equal(made.tensors[f"{name}.counts"].data.view("f4"), [120])
+        n_experts, _, n_columns = shapes["blk.1.ffn_up_exps.weight"]
+        assert made.tensors["blk.1.ffn_up_exps.weight.in_sum2"].shape == (n_experts, n_columns)
+        counts = made.tensors["blk.1.ffn_up_exps.weight.counts"]
+        assert counts.shape == (n_experts, 1)
+        assert counts.data.view("f4").sum() == 120 * file.get("deepseek2.expert_used_count", int)
+        fitting = read_importance(out).of(file.tensors)
+        assert fitting["blk.1.attn_k_b.weight"].ndim == 2
 
 
 @pytest.mark.parametrize("write", [write_gguf, write_old])
