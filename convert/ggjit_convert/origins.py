@@ -123,7 +123,7 @@ class Decoded:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.tensor.shape
+        return self.tensor.shape or (1,)  # a number is a vector of one
 
     @property
     def type(self) -> GGMLType:

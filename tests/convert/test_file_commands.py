@@ -160,6 +160,16 @@ def test_a_new_key_in_place(command, model, type, text, value):
         np.testing.assert_array_equal(file.metadata["my.key"], value)
 
 
+def test_a_shard_stays_one(command, model, tmp_path):
+    shards = command("split", model, tmp_path / "x", "--split-max-tensors", 5)[1].split()
+    assert command("set-metadata", shards[0], "general.name", "N", "--type", "str")[0] == 0
+    code, _, err = command("set-metadata", shards[0], "split.count", 2)
+    assert (code, err.count("\n")) == (2, 1)
+    with open_gguf(model) as whole, open_gguf(shards[2]) as parts:
+        assert parts.metadata["general.name"] == "N"
+        assert list(parts.tensors) == list(whole.tensors)
+
+
 def test_keys_removed(command, model):
     flags = ("--remove", "x.flag", "--remove", "x.list")
     assert command("set-metadata", model, *flags)[0] == 0

@@ -9,6 +9,8 @@ import pytest
 import tiny_llama
 import typer
 from checkpoint_files import safetensors
+from small_tokenizers import byte_level, byte_level_bpe
+from small_tokenizers import write as write_tokenizer
 
 from ggjit.cli.errors import exit_code
 from ggjit.cli.flags import spread
@@ -173,6 +175,78 @@ def test_wrong_keys(model, tmp_path):
     found = problems(model, out)
     keys = ["llama.context_length", "llama.attention.layer_norm_rms_epsilon"]
     assert found == [f"key {key} is not as the source has it" for key in keys]
+
+
+def test_keys_that_the_source_does_not_have_show_in_logits(model, tmp_path):
+    metadata = Metadata(model)
+    metadata.set("llama.rope.freq_base", "100", "f32")
+    out = tmp_path / "out.gguf"
+    write([metadata.file(out)], 1, no_progress)
+    found = verify(out, FromGGUF(model), n_tokens=50)
+    assert found.problems == ["logits are not those of the source, though all weights are"]
+
+
+def test_what_cannot_be_run_is_said_and_no_problem(model, tmp_path):
+    metadata = Metadata(model)
+    metadata.set("general.architecture", "unheard-of", None)
+    out = tmp_path / "out.gguf"
+    write([metadata.file(out)], 1, no_progress)
+    found = verify(out, FromGGUF(out))
+    assert found.problems == []
+    assert "unheard-of" in found.logits.skipped
+    assert f"not compared: {found.logits.skipped}" in str(found)
+    found = verify(out, FromGGUF(model))
+    assert found.problems[0] == "key general.architecture is not as the source has it"
+    assert "key llama.block_count" not in " ".join(found.problems)
+
+
+def test_a_file_whose_logits_cannot_be_had(model):
+    def large(tensors, values):
+        for name in ("blk.0.ffn_up.weight", "blk.0.ffn_gate.weight"):
+            tensors[name] = floats(name, np.full(values[name].shape, 3e38, "f4"))
+
+    with np.errstate(all="ignore"):
+        found = verify(changed(model, large), FromGGUF(model), n_tokens=9)
+    assert found.problems[-1].startswith("logits: ")
+    assert found.problems[-1].endswith("logits are not finite")
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))
+
+
+# -- vocabularies ---------------------------------------------------------------------------------
+
+
+def test_vocabulary_and_template(tmp_path, rng):
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    n_vocab = tokenizer.get_vocab_size()
+    config = {
+        "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 1, "hidden_size": 32,
+        "intermediate_size": 48, "num_attention_heads": 2, "vocab_size": n_vocab,
+        "rms_norm_eps": 1e-5, "max_position_embeddings": 64,
+    }  # fmt: skip
+    folder = write_tokenizer(
+        tmp_path / "s", tokenizer, config=config, tokenizer_config={"chat_template": "T"}
+    )
+    layer = "model.layers.0."
+    shapes = {
+        "model.embed_tokens": (n_vocab, 32), "model.norm": (32,), "lm_head": (n_vocab, 32),
+        f"{layer}input_layernorm": (32,), f"{layer}post_attention_layernorm": (32,),
+        **{f"{layer}self_attn.{x}_proj": (32, 32) for x in "qkvo"}, f"{layer}mlp.up_proj": (48, 32),
+        f"{layer}mlp.gate_proj": (48, 32), f"{layer}mlp.down_proj": (32, 48),
+    }  # fmt: skip
+    tensors = {f"{n}.weight": rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
+    (folder / "model.safetensors").write_bytes(safetensors(tensors))
+    path = convert(folder, tmp_path / "x.gguf", "q8_0")
+    found = verify(path, origin_of(folder), n_random=50)
+    assert found.problems == []
+    assert found.vocabulary.agreement.n_texts > 50
+    assert found.logits.n_tokens == 63
+    assert 0 < found.logits.mean_kl < 0.1
+    metadata = Metadata(path)
+    metadata.set("tokenizer.chat_template", "U", None)
+    write([metadata.file(path)], 1, no_progress)
+    found = verify(path, origin_of(folder), n_tokens=0, n_random=50)
+    assert found.problems == ["the vocabulary is not the source's"]
+    assert "tokenizer.chat_template" in str(found)
 
 
 # -- commands -------------------------------------------------------------------------------------

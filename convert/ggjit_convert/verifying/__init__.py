@@ -54,7 +54,8 @@ def origin_of(path: Path) -> FromCheckpoint | FromGGUF:
 
 def _differing(keys: Keys, file: GGUFFile) -> list[str]:
     """Return keys of architecture and vocabulary that are missing, or of another value."""
-    told = [p for p in keys.pairs() if p.name.startswith((f"{keys.arch}.", "tokenizer."))]
+    beginnings = ("general.architecture", f"{keys.arch}.", "tokenizer.")
+    told = [p for p in keys.pairs() if p.name.startswith(beginnings)]
     return [p.name for p in told if not _same(p.value, file.metadata.get(p.name))]
 
 

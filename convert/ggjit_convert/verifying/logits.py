@@ -15,7 +15,7 @@ from ggjit.gguf import GGMLType, GGUFFile, Tensor
 from ggjit.gguf.shard import Shard
 from ggjit.gguf.values import BOOL, NUMBERS, STRING, Metadata
 from ggjit.loading import context_length
-from ggjit.measure import Divergence, divergence, log_softmax
+from ggjit.measure import divergence, log_softmax
 from ggjit.models import architecture_of
 from ggjit.text import Tokenizer
 
@@ -30,16 +30,17 @@ FLOATS_OF_A_WEIGHT = 3  # that are in memory at most: what was read, and what is
 
 @dataclass(frozen=True)
 class LogitsReport:
-    """Of so many tokens; or why there is no such comparison."""
+    """Of so many tokens; why the source's cannot be had, or what is wrong with the file's."""
 
     n_tokens: int
     mean_kl: float = math.nan
     top_1: float = math.nan
     skipped: str | None = None
+    problem: str | None = None
 
     def __str__(self) -> str:
-        if self.skipped:
-            return f"not compared: {self.skipped}"
+        if self.skipped or self.problem:
+            return f"not compared: {self.skipped or self.problem}"
         share = f"the likeliest token is the same {100 * self.top_1:.1f} % of the time"
         return f"mean KL divergence {self.mean_kl:.3g}, {share} ({self.n_tokens} tokens)"
 
@@ -56,24 +57,17 @@ def compare_logits(
         room = f"{needed / 1e9:.1f} GB are needed and {available / 1e9:.1f} are free"
         return LogitsReport(0, skipped=f"weights as float32 have no room, {room}")
     try:
-        found = _compare(origin, file, n_tokens, progress)
+        ids = _ids(file, n_tokens)
+        progress("logits", 0, 2)
+        base = _logits(source_of(origin), ids[:-1])
     except ValueError as error:
         return LogitsReport(0, skipped=str(error))
-    n, kl, top = len(found.kl), found.mean_kl.value, found.same_top_share.value
-    return LogitsReport(n, kl, top)
-
-
-def _compare(
-    origin: FromCheckpoint | FromGGUF, file: GGUFFile, n_tokens: int, progress: Progress
-) -> Divergence:
-    ids = _ids(file, n_tokens)
-    progress("logits", 0, 2)
-    base = log_softmax(_logits(source_of(origin), ids[:-1]))
-    progress("logits", 1, 2)
-    logits = _logits(file, ids[:-1])
-    if not (np.isfinite(base).all() and np.isfinite(logits).all()):
-        raise ValueError("logits are not finite")
-    return divergence(base, logits, ids[1:])
+    try:
+        progress("logits", 1, 2)
+        found = divergence(log_softmax(base), _logits(file, ids[:-1]), ids[1:])
+    except ValueError as error:
+        return LogitsReport(0, problem=str(error))
+    return LogitsReport(len(found.kl), found.mean_kl.value, found.same_top_share.value)
 
 
 def source_of(origin: FromCheckpoint | FromGGUF) -> GGUFFile:
@@ -111,16 +105,21 @@ def _word(pair: Pair) -> str:
 def _logits(file: GGUFFile, ids: Any) -> Floats:
     n_context = context_length(file, len(ids))
     executor = ReferenceExecutor(architecture_of(file).build(file, n_context), n_context)
-    return executor.run(executor.new_state(), ids, "all")
+    logits = executor.run(executor.new_state(), ids, "all")
+    if not np.isfinite(logits).all():
+        raise ValueError(f"{file.path}: logits are not finite")
+    return logits
 
 
 def _ids(file: GGUFFile, n: int) -> Any:
     """Return tokens of a text, or, where there is no tokenizer, any."""
-    n = min(n, context_length(file, None))
+    n, embedding = min(n, context_length(file, None)), file.tensors.get("token_embd.weight")
+    n_vocab = embedding.shape[0] if embedding else 0
     if "tokenizer.ggml.tokens" in file.metadata:
         tokenizer = Tokenizer.from_gguf(file)
+        if tokenizer.n_vocab > n_vocab:
+            raise ValueError(f"there are {tokenizer.n_vocab} tokens, and {n_vocab} embeddings")
         ids = tokenizer.encode(SAMPLE, bos=tokenizer.add_bos)[:n]
     else:
-        n_vocab = file.tensors["token_embd.weight"].shape[0]
-        ids = np.random.default_rng(0).integers(0, n_vocab, n).tolist()
+        ids = np.random.default_rng(0).integers(0, max(n_vocab, 1), n).tolist()
     return np.array(ids, np.int32)

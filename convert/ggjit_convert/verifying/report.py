@@ -9,7 +9,9 @@ from typing import Any
 from ..vocab.verification import VocabularyReport
 from .history import Fate
 from .logits import LogitsReport
-from .tensors import TensorError, by_type, lines
+from .tensors import EXACT, TensorError, by_type, lines
+
+SAME = 1e-6  # divergence that the order of additions can make
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Report:
         found += [f"key {name} is not as the source has it" for name in self.differing]
         if self.vocabulary and not self.vocabulary.agrees:
             found.append("the vocabulary is not the source's")
+        if self.logits.problem:
+            found.append(f"logits: {self.logits.problem}")
+        elif all(e.relative_rms <= EXACT for e in self.errors) and self.logits.mean_kl > SAME:
+            found.append("logits are not those of the source, though all weights are")
         return found
 
     def __str__(self) -> str:
