@@ -81,6 +81,12 @@ def test_a_type_for_all_and_a_mix(checkpoint, tmp_path):
         assert file.tensors["blk.0.ffn_down.weight"].type is GGMLType.Q5_0  # rows of 64
 
 
+def test_what_transformers_fills_in_is_written(checkpoint, tmp_path):
+    out = convert(checkpoint(model_type="llama"), tmp_path / "x.gguf", "f16")
+    with open_gguf(out) as file:
+        assert file.metadata["llama.attention.key_length"] == N_EMBD // 4
+
+
 def test_auto_keeps_what_the_checkpoint_has(checkpoint, rng, tmp_path):
     name = "model.layers.0.mlp.up_proj.weight"
     folder = checkpoint({name: bf16(rng.normal(size=(N_FF, N_EMBD)))})

@@ -9,6 +9,9 @@ from ..keys import Keys
 from .base import Architecture, Tensors, permuted
 from .tensors import apply, rename, stack_experts
 
+# Whose configuration classes fill in a head_dim that config.json leaves out
+HEAD_DIM_COMPUTED = ("llama", "mistral")
+
 
 class Llama(
     Architecture,
@@ -24,6 +27,8 @@ class Llama(
         k["attention.head_count_kv"] = self.n_kv_head
         k["vocab_size"] = self.h.integer("vocab_size")
         k["rope.dimension_count"] = self.head_dim
+        if self.h.text("model_type", default="") in HEAD_DIM_COMPUTED:
+            k["attention.key_length"] = k["attention.value_length"] = self.head_dim
         if self.window:
             k["ggjit.attention.sliding_window"] = self.window
 
