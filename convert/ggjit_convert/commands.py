@@ -83,6 +83,9 @@ def convert(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the file with its source: ggjit verify.")
     ] = False,
+    as_json: Annotated[
+        Path | None, option("--json", metavar="FILE", help="Verify, and write the report as JSON.")
+    ] = None,
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
@@ -91,10 +94,10 @@ def convert(
 
     origin = FromCheckpoint.at(source, vocabulary=not no_vocab)
     written = _make(origin, type, flags, out, force, threads)
-    if verify and written:
+    if written and (verify or as_json):
         from .verify_command import report
 
-        report(written, origin, as_json=None, n_tokens=N_TOKENS, threads=threads)
+        report(written, origin, as_json, N_TOKENS, threads)
 
 
 def quantize(

@@ -285,7 +285,10 @@ def test_the_command(command, model, tmp_path):
 
 
 def test_converting_verifies(command, tmp_path):
-    args = (DATA / "qwen2_odd", "-o", tmp_path / "x.gguf", "--no-vocab", "--verify", "-t", 1)
-    code, out, err = command("convert", *args)
+    args = ("convert", DATA / "qwen2_odd", "-o", tmp_path / "x.gguf", "--no-vocab", "-t", 1)
+    code, out, err = command(*args, "--verify")
     assert (code, err) == (0, "")
     assert "relative RMS error by type:" in out
+    as_json = tmp_path / "r.json"
+    assert command(*args, "--force", "--json", as_json)[0] == 0
+    assert json.loads(as_json.read_text())["problems"] == []

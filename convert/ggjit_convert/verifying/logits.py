@@ -25,7 +25,7 @@ from ..origins import FromCheckpoint, FromGGUF
 from ..writing import Progress
 from .sample_text import SAMPLE
 
-FLOATS_OF_A_WEIGHT = 3  # that are in memory at most: what was read, and what is made of it
+FLOATS_OF_A_WEIGHT = 2  # that are in memory at most: what was read, and what is made of it
 
 
 @dataclass(frozen=True)
