@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -39,12 +40,26 @@ def on(name, *arguments, folder=TESTS.parent, **variables):
     return process.stdout
 
 
+@pytest.fixture(scope="module")
+def kernel_tests():
+    """Start the kernels' tests on all other targets, as many at a time as there are cores.
+
+    Encoders are only tried on the narrowest: each target compiles everything anew.
+    """
+
+    def run(name):
+        chosen = ["tests/kernels", "tests/simd", "-m", "not every_type"]
+        if name == OTHERS[-1]:
+            chosen.append("tests/convert/test_encode_exact.py")
+        return on(name, "-m", "pytest", *chosen, "-q", "-p", "no:cacheprovider")
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {name: pool.submit(run, name) for name in OTHERS}
+
+
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_kernels_on_another_target(name):
-    encoders = "tests/convert/test_encode_exact.py"
-    chosen = ["tests/kernels", "tests/simd", encoders, "-m", "not every_type"]
-    out = on(name, "-m", "pytest", *chosen, "-q", "-p", "no:cacheprovider")
-    assert " failed" not in out
+def test_the_kernels_on_another_target(kernel_tests, name):
+    assert " failed" not in kernel_tests[name].result()
 
 
 # -- models on each -------------------------------------------------------------------------------
