@@ -87,6 +87,12 @@ MODELS: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 3, "layer_types": ["mamba", "attention", "mamba"],
         "mamba_d_state": 6, "mamba_n_groups": 1,
     } | MAMBA,
+    # Granite 4 without Mamba layers: GGUF calls it granite.
+    "granite_of_hybrids": {
+        "model_type": "granitemoehybrid", "intermediate_size": 9, "shared_intermediate_size": 9,
+        "vocab_size": 31, "num_local_experts": 0, "num_experts_per_tok": 0,
+        "layer_types": ["attention", "attention"], "mamba_d_state": 6, "mamba_n_groups": 1,
+    } | MAMBA | {"position_embedding_type": "rope"},
     "granitehybrid_dense": {
         "model_type": "granitemoehybrid", "intermediate_size": 11, "shared_intermediate_size": 11,
         "vocab_size": 29, "num_local_experts": 0, "num_experts_per_tok": 0,

@@ -58,7 +58,7 @@ class Architecture:
     """
 
     known: ClassVar[dict[str, type[Architecture]]] = {}  # by the names of classes
-    arch: ClassVar[str]
+    arch: str
     defaults: ClassVar[dict[str, Any]] = {}
     needed: ClassVar[tuple[str, ...]] = ("token_embd.weight", "output_norm.weight")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..arrays import Array
 from ..keys import Keys
+from ..sources import Checkpoint
 from ..transforms import inner_part, part, reshaped
 from .base import Tensors, decays
 from .llama import Llama
@@ -54,6 +55,14 @@ class GraniteMoe(
 
 
 class GraniteHybrid(GraniteMoe, arch="granitehybrid", classes=["GraniteMoeHybridForCausalLM"]):
+    """Without Mamba layers it is Granite, with experts or without."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint)
+        if all(self.is_attention):
+            has_experts = self.h.integer("num_experts_per_tok", default=0)
+            self.arch = "granitemoe" if has_experts else "granite"
+
     @property
     def is_attention(self) -> list[bool]:
         return [
@@ -69,8 +78,9 @@ class GraniteHybrid(GraniteMoe, arch="granitehybrid", classes=["GraniteMoeHybrid
         k["ssm.inner_size"] = self.inner_size
         k["ssm.time_step_rank"] = heads
         k["attention.head_count_kv"] = [self.n_kv_head if a else 0 for a in self.is_attention]
-        k["rope.scaling.finetuned"] = False  # layers that attend do not turn
-        k["context_length"] = 1 << 20
+        k["rope.scaling.finetuned"] = all(self.is_attention)  # beside Mamba layers nothing turns
+        if not all(self.is_attention):
+            k["context_length"] = 1 << 20
 
     @property
     def inner_size(self) -> int:

@@ -19,12 +19,20 @@ class Lfm2(Architecture, arch="lfm2", classes=["Lfm2ForCausalLM"]):
 
     def write_keys(self, k: Keys) -> None:
         self.write_shared_keys(k)
-        kinds = self.h.items("layer_types", str)
-        k["attention.head_count_kv"] = [0 if kind == "conv" else self.n_kv_head for kind in kinds]
+        k["attention.head_count_kv"] = [self.n_kv_head if a else 0 for a in self.is_attention]
         k["vocab_size"] = self.h.integer("vocab_size")
         k["shortconv.l_cache"] = self.h.integer("conv_L_cache")
         k["attention.layer_norm_rms_epsilon"] = self.h.number("norm_eps")
         k["feed_forward_length"] = self.n_ff
+
+    @property
+    def is_attention(self) -> list[bool]:
+        """Which layers attend: by their kinds, or in older files by their numbers."""
+        kinds = self.h.items("layer_types", str, default=None)
+        if kinds:
+            return [kind != "conv" for kind in kinds]
+        numbers = self.h.items("full_attn_idxs", int)
+        return [i in numbers for i in range(self.n_layers)]
 
     @property
     def n_ff(self) -> int:

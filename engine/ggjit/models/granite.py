@@ -38,8 +38,13 @@ def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer
     return g.add(routed, shared_expert(g, c, blk, h, n_ff)) if n_ff else routed
 
 
+# A Granite 4 of which all layers attend keeps what would be said of Mamba layers.
+LEFT_OVER = ("conv_kernel", "state_size", "group_count", "inner_size", "time_step_rank")
+
+
 def scaled(g: Graph, c: Config, w: Weights, attention: Part, feed_forward: Part) -> Buffer:
     """A decoder scaled where keys say so; a scale of 0 says nothing."""
+    c.leave(*(f"ssm.{name}" for name in LEFT_OVER))
     return decoder(
         g, c, w, attention, feed_forward,
         embedding_scale=c.number("embedding_scale", 0.0, low=0.0) or 1.0,
