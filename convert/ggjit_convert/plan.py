@@ -17,6 +17,7 @@ from .architectures.base import NOT_WEIGHTS, Tensors, names_of
 from .arrays import Array, Floats
 from .errors import CheckpointError
 
+GGUF_NAME = re.compile(r"blk\.\d+\.")
 SHOWN = 8  # of one kind of problem
 
 
@@ -60,7 +61,10 @@ def mapped(family: Architecture) -> Tensors:
     names = names_of(family.arch, family.n_blocks)
     found, unknown = family.more_tensors(), []
     for name, a in changed.items():
-        if (known := names.get_name(name, try_suffixes=(".weight", ".bias"))) is None:
+        known = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if known is None and GGUF_NAME.match(name):
+            known = name  # a family's own, which the table has not for it
+        if known is None:
             unknown.append(name)
         elif known in found:
             raise CheckpointError(f"is {known!r}, which is there already", path=path, field=name)

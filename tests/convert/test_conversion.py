@@ -22,6 +22,8 @@ from ggjit_convert.conversion import Conversion
 from ggjit_convert.importance import read_importance
 from ggjit_convert.origins import FromCheckpoint, FromGGUF
 from ggjit_convert.quantize.policy import Wishes
+from ggjit_convert.sources import Checkpoint, open_checkpoint
+from ggjit_convert.transforms import floats
 from ggjit_convert.types import Choice
 
 DATA = Path(__file__).parent / "data"
@@ -316,3 +318,26 @@ def test_a_snapshot_is_called_as_its_repository(checkpoint, tmp_path):
 
 def test_torch_is_never_imported():
     assert "torch" not in sys.modules
+
+
+def test_layers_that_predict_further_tokens_come_last(tmp_path):
+    known = open_checkpoint(DATA / "qwen35_groups")
+    n, tensors = known.config["hidden_size"], dict(known.tensors)
+    for name in list(tensors):
+        if name.startswith("model.layers.3."):  # one that attends
+            tensors[name.replace("model.layers.3.", "mtp.layers.0.")] = tensors[name]
+    tensors["mtp.fc.weight"] = floats("fc", np.ones((n, 2 * n)))
+    for name in ("norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden"):
+        tensors[f"mtp.{name}.weight"] = floats(name, np.zeros(n))
+    origin = FromCheckpoint(Checkpoint(known.path, known.config, tensors))
+    out = Conversion.of(origin, "f32").write(tmp_path / "x.gguf", False, 1)
+    with open_gguf(out) as file:
+        assert file.metadata["qwen35.block_count"] == 5
+        assert file.metadata["qwen35.nextn_predict_layers"] == 1
+        assert file.metadata["qwen35.attention.recurrent_layers"].tolist() == [1, 1, 1, 0, 0]
+        parts = ("eh_proj", "enorm", "hnorm", "shared_head_norm")
+        found = {name for name in file.tensors if "nextn" in name}
+        assert found == {f"blk.4.nextn.{part}.weight" for part in parts}
+        np.testing.assert_array_equal(file.tensors["blk.4.nextn.enorm.weight"].data.view("<f4"), 1)
+        graph = architecture_of(file).build(file)
+        assert not [tensor for tensor in graph.tensors() if tensor.name.startswith("blk.4.")]

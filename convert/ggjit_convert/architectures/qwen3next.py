@@ -14,12 +14,12 @@ from .base import Tensors, decays
 from .qwen2moe import Qwen2Moe
 from .tensors import apply, divide, rename
 
-# Of layers that predict further tokens, `mtp.*`: what GGUF's name map calls them
+# Of layers that predict further tokens, `mtp.*`: what GGUF calls them
 FURTHER = {
     "fc": "eh_proj",
     "pre_fc_norm_embedding": "enorm",
     "pre_fc_norm_hidden": "hnorm",
-    "norm": "shared_head.norm",
+    "norm": "shared_head_norm",
 }
 
 
@@ -83,7 +83,7 @@ class Qwen3Next(Qwen2Moe, arch="qwen3next", classes=["Qwen3NextForCausalLM"]):
             if at := re.fullmatch(r"mtp\.layers\.(\d+)\.(.*)", name):
                 return f"model.layers.{self.n_layers + int(at[1])}.{at[2]}"
             if (at := re.fullmatch(r"mtp\.(\w+)\.(\w+)", name)) and at[1] in FURTHER:
-                return f"model.layers.{self.n_layers}.{FURTHER[at[1]]}.{at[2]}"
+                return f"blk.{self.n_layers}.nextn.{FURTHER[at[1]]}.{at[2]}"
             return name
 
         return {renamed(name): a for name, a in tensors.items()}
