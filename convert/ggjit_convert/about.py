@@ -9,32 +9,34 @@ from typing import Any
 import gguf
 import numpy as np
 
-from .architectures import Architecture
 from .errors import CheckpointError
 from .plan import Planned
+from .sources import Checkpoint
 
 
-def about(family: Architecture, plan: list[Planned]) -> dict[str, Any]:
-    """Return the keys `general.*` of a model, as gguf-py finds them.
+def about(
+    arch: str, checkpoint: Checkpoint, plan: list[Planned], type: str = gguf.GGUFType.MODEL
+) -> dict[str, Any]:
+    """Return the keys `general.*` of a model or an adapter, as gguf-py finds them.
 
     Raises: CheckpointError if the model card cannot be read.
     """
-    writer = gguf.GGUFWriter(None, family.arch)
+    writer = gguf.GGUFWriter(None, arch)
     for one in plan:
         writer.add_tensor_info(one.name, one.shape, np.dtype(np.float32), one.n_bytes)
     total, shared, expert, n_expert = writer.get_total_parameter_count()
-    folder = family.checkpoint.folder
+    folder = checkpoint.folder
     try:
         found = gguf.Metadata.load(None, folder, None, total)
     except Exception as error:  # whatever a card in YAML that is none leads to
         first = str(error).partition("\n")[0]
         raise CheckpointError(f"cannot be read: {first}", path=folder / "README.md") from None
-    if folder.name != family.checkpoint.name:
-        _rename(found, folder.name, family.checkpoint.name, total)
-    found.name = found.name or family.checkpoint.name
+    if folder.name != checkpoint.name:
+        _rename(found, folder.name, checkpoint.name, total)
+    found.name = found.name or checkpoint.name
     if found.size_label is None and total > 0:
         found.size_label = gguf.size_label(total, shared, expert, n_expert)
-    writer.add_type(gguf.GGUFType.MODEL)
+    writer.add_type(type)
     found.set_gguf_meta_model(writer)
     return {key: value.value for key, value in writer.kv_data[0].items()}
 

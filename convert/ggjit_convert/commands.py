@@ -65,8 +65,8 @@ class TypeFlags:
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="SRC", show_default=False,
-                            help="A folder as Hugging Face lays it out, a file of tensors,"
-                                 " or hf:OWNER/REPO."),
+                            help="A folder as Hugging Face lays it out (a model, or an adapter of"
+                                 " PEFT), a file of tensors, or hf:OWNER/REPO."),
     ],
     flags: TypeFlags,
     out: Annotated[
@@ -77,6 +77,14 @@ def convert(
         str, typer.Option("--type", "--outtype", metavar="TYPE",
                           help="auto: as in the checkpoint; f32, f16, bf16, q8_0, q4_k_m, ..."),
     ] = "auto",
+    lora: Annotated[
+        list[str] | None, option("--lora", metavar="ADAPTER[:SCALE]",
+                                 help="Merge an adapter of PEFT (may be repeated)."),
+    ] = None,
+    base: Annotated[
+        str | None, option("--base", metavar="FOLDER",
+                           help="The model of an adapter SRC, or its config.json."),
+    ] = None,
     no_vocab: Annotated[
         bool, typer.Option("--no-vocab", help="Leave the tokenizer out.")
     ] = False,
@@ -90,11 +98,14 @@ def convert(
     threads: Threads = None,
 ) -> None:  # fmt: skip
     """Convert a checkpoint (safetensors, or PyTorch files) to a GGUF file."""
-    from .origins import FromCheckpoint
+    from .origins import FromCheckpoint, origin_at
 
-    origin = FromCheckpoint.at(source, vocabulary=not no_vocab)
+    origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
+    is_verified = verify or bool(as_json)
+    if is_verified and origin.is_adapter:
+        raise ValueError(f"{source} is an adapter: only models are verified")
     written = _make(origin, type, flags, out, force, threads)
-    if written and (verify or as_json):
+    if written and is_verified and isinstance(origin, FromCheckpoint):
         from .verify_command import report
 
         report(written, origin, as_json, N_TOKENS, threads)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .encoding import encoded
 from .importance import Importance
 from .keys import Keys
-from .origins import FromCheckpoint, FromGGUF, Origin
+from .origins import FromGGUF, Origin, origin_at
 from .plan import Planned
 from .quantize.policy import Wishes
-from .types import Choice
+from .types import CONVERTED, Choice
 from .writing import File, Progress, check_absent, no_progress, write
 
 GGML_QUANT_VERSION = 2
@@ -21,13 +22,14 @@ GGML_QUANT_VERSION = 2
 def convert(
     source: Path | str, out: Path | str, type: str = "auto", *, force: bool = False,
     n_threads: int | None = None, progress: Progress = no_progress, vocabulary: bool = True,
+    lora: Sequence[str] = (), base: Path | str | None = None,
 ) -> Path:  # fmt: skip
-    """Convert a checkpoint to a GGUF file; return the file.
+    """Convert a checkpoint, or an adapter of a base, to a GGUF file; return the file.
 
-    Without `vocabulary` the tokenizer is left out.
+    Without `vocabulary` the tokenizer is left out; `lora` are adapters to merge, ADAPTER[:SCALE].
     Raises: CheckpointError for a bad checkpoint; ValueError for a bad wish; OSError.
     """
-    conversion = Conversion.of(FromCheckpoint.at(source, vocabulary=vocabulary), type)
+    conversion = Conversion.of(origin_at(source, vocabulary=vocabulary, lora=lora, base=base), type)
     return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
 
 
@@ -56,6 +58,9 @@ class Conversion:
     ) -> Conversion:  # fmt: skip
         """Plan. Raises: ValueError for a type there is not, or importance that does not fit."""
         choice = Choice.of(type, wishes, importance is not None)
+        if origin.is_adapter and choice.name not in ("auto", *CONVERTED):
+            known = ", ".join(("auto", *CONVERTED)).lower()
+            raise ValueError(f"an adapter can be of type {known}, not {choice.name.lower()}")
         types = choice.types(origin.tensors, origin.keys())
         by_name = importance.of(origin.tensors) if importance else {}
         plan = [Planned(n, a, types[n], by_name.get(n)) for n, a in origin.tensors.items()]
@@ -65,7 +70,8 @@ class Conversion:
         """Return all metadata: what the model is called, its numbers, its vocabulary."""
         keys = self.origin.keys(self.plan)
         keys.general["general.quantization_version"] = GGML_QUANT_VERSION
-        keys.general["general.file_type"] = self.choice.file_type([p.type for p in self.plan])
+        if not self.origin.is_adapter:
+            keys.general["general.file_type"] = self.choice.file_type([p.type for p in self.plan])
         if self.importance:
             keys.general |= self.importance.about
         return keys

@@ -16,8 +16,11 @@ class Hyperparameters:
     Defaults, those of transformers' configuration classes, stand for what is not there.
     """
 
-    def __init__(self, checkpoint: Checkpoint, defaults: dict[str, Any] | None = None) -> None:
-        self.path = checkpoint.folder / "config.json"
+    def __init__(
+        self, checkpoint: Checkpoint, defaults: dict[str, Any] | None = None,
+        file: str = "config.json",
+    ) -> None:  # fmt: skip
+        self.path = checkpoint.folder / file
         text = checkpoint.config.get("text_config")
         given = {**checkpoint.config, **(text if isinstance(text, dict) else {})}
         self._values = {k: v for k, v in given.items() if v is not None}

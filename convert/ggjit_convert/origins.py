@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from ggjit.formats import find
 from ggjit.gguf import GGMLType, GGUFFile, Tensor, open_gguf
 
 from .about import about
+from .adapters import FromAdapter, Scaled, check_used, is_adapter, merged
+from .adapters import notes as notes_of
 from .architectures import Architecture, architecture_of
 from .architectures.base import Tensors
 from .arrays import Bytes, Floats
@@ -24,6 +27,8 @@ from .vocab import Vocabulary, vocabulary_of
 
 class Origin(Protocol):
     """What a GGUF file is made of."""
+
+    is_adapter: bool
 
     @property
     def name(self) -> str:
@@ -41,22 +46,28 @@ class Origin(Protocol):
 
 
 class FromCheckpoint:
-    """A checkpoint, its tensors mapped. Raises: CheckpointError."""
+    """A checkpoint, adapters merged, its tensors mapped. Raises: CheckpointError."""
 
+    is_adapter = False
     vocabulary: Vocabulary | None = None
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: Checkpoint, adapters: Sequence[Scaled] = ()) -> None:
+        self.checkpoint, self.adapters = checkpoint, adapters
         self.family: Architecture = architecture_of(plain(checkpoint))
+        if adapters:
+            self.family = architecture_of(merged(self.family, adapters))
         self.tensors = mapped(self.family)
+        check_used(adapters, self.family, self.tensors)
 
     @classmethod
-    def at(cls, path: Path | str, *, vocabulary: bool = True) -> FromCheckpoint:
+    def at(
+        cls, path: Path | str, *, vocabulary: bool = True, adapters: Sequence[Scaled] = ()
+    ) -> FromCheckpoint:
         """Open a checkpoint and its tokenizer; `path` may be hf:OWNER/REPO.
 
         Raises: CheckpointError; OSError.
         """
-        origin = cls(open_checkpoint(located(path)))
+        origin = cls(open_checkpoint(located(path)), adapters)
         if vocabulary:
             folder, arch = origin.family.checkpoint.folder, origin.family.arch
             n_vocab = origin.tensors["token_embd.weight"].shape[0]
@@ -70,18 +81,21 @@ class FromCheckpoint:
     def keys(self, plan: list[Planned] | None = None) -> Keys:
         keys = Keys(self.family.arch)
         if plan is not None:
-            keys.general |= about(self.family, plan)
+            keys.general |= about(self.family.arch, self.family.checkpoint, plan)
         self.family.write_keys(keys)
         if self.vocabulary:
             keys.general |= self.vocabulary.metadata
         return keys
 
     def notes(self) -> list[str]:
-        return self.family.notes() + (self.vocabulary.warnings if self.vocabulary else [])
+        about_text = self.vocabulary.warnings if self.vocabulary else []
+        return self.family.notes() + notes_of(self.adapters, self.family) + about_text
 
 
 class FromGGUF:
     """A GGUF file, or a split set. Raises: GGUFError; OSError."""
+
+    is_adapter = False
 
     def __init__(self, path: Path) -> None:
         self.file: GGUFFile = open_gguf(path)
@@ -137,3 +151,21 @@ class Decoded:
     def blocks(self, start: int, stop: int) -> Bytes:
         data = self.tensor.data.reshape(self.shape[0], -1) if self.shape[0] else self.tensor.data
         return data[start:stop].reshape(stop - start, *self.shape[1:-1], -1)
+
+
+def origin_at(
+    source: Path | str, *, vocabulary: bool = True, lora: Sequence[str] = (),
+    base: Path | str | None = None,
+) -> FromCheckpoint | FromAdapter:  # fmt: skip
+    """Open a checkpoint, with adapters ADAPTER[:SCALE] to merge; or an adapter, and its base.
+
+    Raises: CheckpointError; ValueError; OSError.
+    """
+    path = located(source)
+    if not is_adapter(path):
+        if base is not None:
+            raise ValueError(f"--base names the model of an adapter, and {source} is none")
+        return FromCheckpoint.at(path, vocabulary=vocabulary, adapters=[*map(Scaled.of, lora)])
+    if lora:
+        raise ValueError(f"{source} is an adapter: --lora merges it, with its base as the source")
+    return FromAdapter.at(path, base)

@@ -50,6 +50,19 @@ def mapped(family: Architecture) -> Tensors:
 
     Raises: CheckpointError naming every tensor that maps nowhere and every one that is missing.
     """
+    found, unknown = named(family, family.more_tensors())
+    problems = listed("have no place in this architecture", unknown)
+    problems += listed("are missing", _missing(found, family))
+    if problems:
+        raise CheckpointError("; ".join(problems), path=family.checkpoint.path)
+    return found
+
+
+def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
+    """Return those that were made and the checkpoint's by GGUF's names, and names that have none.
+
+    Raises: CheckpointError for two of one name, or if they are not what the family expects.
+    """
     path = family.checkpoint.path
     given = {n: a for n, a in family.checkpoint.tensors.items() if not NOT_WEIGHTS.search(n)}
     try:
@@ -59,7 +72,7 @@ def mapped(family: Architecture) -> Tensors:
             raise
         raise CheckpointError(str(error), path=path) from None
     names = names_of(family.arch, family.n_blocks)
-    found, unknown = family.more_tensors(), []
+    found, unknown = dict(made), []
     for name, a in changed.items():
         known = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if known is None and GGUF_NAME.match(name):
@@ -70,11 +83,17 @@ def mapped(family: Architecture) -> Tensors:
             raise CheckpointError(f"is {known!r}, which is there already", path=path, field=name)
         else:
             found[known] = a
-    problems = _listed("have no place in this architecture", unknown)
-    problems += _listed("are missing", _missing(found, family))
-    if problems:
-        raise CheckpointError("; ".join(problems), path=path)
-    return found
+    return found, unknown
+
+
+def unused(given: Tensors, found: Tensors) -> list[str]:
+    """Return names of weights that nothing found is made of."""
+    used: set[int] = set()
+    below = list(found.values())
+    while below:
+        used.add(id(a := below.pop()))
+        below += getattr(a, "sources", ())
+    return [n for n, a in given.items() if id(a) not in used and not NOT_WEIGHTS.search(n)]
 
 
 def _missing(found: Iterable[str], family: Architecture) -> list[str]:
@@ -100,7 +119,8 @@ def _missing(found: Iterable[str], family: Architecture) -> list[str]:
     return missing
 
 
-def _listed(problem: str, names: list[str]) -> list[str]:
+def listed(problem: str, names: list[str]) -> list[str]:
+    """Return a line that names tensors of which something is wrong, none if there are none."""
     if not names:
         return []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

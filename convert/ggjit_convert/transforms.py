@@ -46,13 +46,17 @@ class Moved:
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """An `Array` of float32 that `compute` makes of another's rows, each by itself."""
+    """An `Array` of float32 that `compute` makes of another's rows, each by itself.
+
+    `moves_columns`: that it only does, so that of a product it concerns the right factor alone.
+    """
 
     source: Array
     shape: tuple[int, ...]
     compute: Callable[[Floats], Floats]
     what: str
     type: GGMLType = GGMLType.F32
+    moves_columns: bool = False
 
     @property
     def name(self) -> str:
@@ -72,6 +76,12 @@ class Computed:
 def computed(a: Array, compute: Callable[[Floats], Floats], what: str) -> Array:
     """Apply a function to rows; `what` says which."""
     return Computed(a, a.shape, compute, what)
+
+
+def columns_ordered(a: Array, order: npt.NDArray[np.intp]) -> Array:
+    """Take columns in another order."""
+    what = "columns in another order"
+    return Computed(a, a.shape, lambda x: x[..., order], what, moves_columns=True)
 
 
 def floats(name: str, values: npt.ArrayLike) -> Array:
@@ -115,7 +125,7 @@ def inner_part(a: Array, which: slice) -> Array:
 
 def joined(arrays: Sequence[Array]) -> Array:
     """Put the rows of several one behind the other."""
-    arrays = _of_one_type(arrays)
+    arrays = of_one_type(arrays)
     ends = np.cumsum([a.shape[0] for a in arrays])
 
     def take(read: Read, start: int, stop: int) -> Values:
@@ -133,7 +143,7 @@ def joined(arrays: Sequence[Array]) -> Array:
 
 def stacked(arrays: Sequence[Array]) -> Array:
     """Put several of one shape into one, along a new first axis."""
-    arrays = _of_one_type(arrays)
+    arrays = of_one_type(arrays)
 
     def take(read: Read, start: int, stop: int) -> Values:
         return np.stack([read(a, 0, a.shape[0]) for a in arrays[start:stop]])
@@ -191,7 +201,7 @@ class Transposed:
         return _stored(self.rows(start, stop), self.type)
 
 
-def _of_one_type(arrays: Sequence[Array]) -> Sequence[Array]:
+def of_one_type(arrays: Sequence[Array]) -> Sequence[Array]:
     """Return arrays as they are if they have one type, else as float32."""
     if len({a.type for a in arrays}) == 1:
         return arrays

@@ -60,6 +60,7 @@ class Architecture:
     known: ClassVar[dict[str, type[Architecture]]] = {}  # by the names of classes
     arch: str
     defaults: ClassVar[dict[str, Any]] = {}
+    transposed: ClassVar[str] = r"(?!)"  # pattern of matrices whose rows are inputs
     needed: ClassVar[tuple[str, ...]] = ("token_embd.weight", "output_norm.weight")
 
     def __init_subclass__(cls, arch: str, classes: list[str]) -> None:

@@ -11,6 +11,7 @@ from .tensors import apply
 
 
 class GPT2(Architecture, arch="gpt2", classes=["GPT2LMHeadModel"]):
+    transposed: ClassVar[str] = r"\.(c_attn|c_proj|c_fc)\.weight$"
     defaults: ClassVar[dict[str, Any]] = {"layer_norm_epsilon": 1e-5, "n_positions": 1024}
 
     def write_keys(self, k: Keys) -> None:
@@ -22,4 +23,4 @@ class GPT2(Architecture, arch="gpt2", classes=["GPT2LMHeadModel"]):
         k["attention.layer_norm_epsilon"] = self.h.number("layer_norm_epsilon")
 
     def change(self, tensors: Tensors) -> Tensors:
-        return apply(tensors, r"\.(c_attn|c_proj|c_fc)\.weight$", transposed)
+        return apply(tensors, self.transposed, transposed)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..keys import Keys
-from ..transforms import computed, joined, ordered, part, reshaped
+from ..transforms import columns_ordered, computed, joined, ordered, part, reshaped
 from .base import Tensors, decays
 from .qwen2moe import Qwen2Moe
 from .tensors import apply, divide, rename
@@ -142,8 +142,7 @@ class Qwen35(
 
     def spread_columns(self, a: Array) -> Array:
         """Put value heads that are columns in their places."""
-        order = self.spread_order(self.v_dim)
-        return computed(a, lambda x: x[:, order], "columns in another order")
+        return columns_ordered(a, self.spread_order(self.v_dim))
 
 
 class Qwen35Moe(

@@ -11,10 +11,10 @@ from pathlib import Path
 from .checkpoint import Checkpoint
 from .files import inside
 from .hub import located
-from .shards import read_file, read_folder
+from .shards import has_weights, read_file, read_folder
 from .strict_json import read_json
 
-__all__ = ["Checkpoint", "located", "open_checkpoint"]
+__all__ = ["Checkpoint", "has_weights", "located", "open_checkpoint"]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

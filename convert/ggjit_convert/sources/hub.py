@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 from pathlib import Path
 
-from .shards import KINDS
+from .shards import ADAPTERS, KINDS
 
 PREFIX = "hf:"
 BESIDE = ("*.json", "*.model", "*.tiktoken", "*.jinja", "vocab.txt", "merges.txt", "README.md")
@@ -32,7 +32,7 @@ def needed(names: list[str], repo: str) -> list[str]:
     Raises: ValueError if there are no weights.
     """
     own = sorted(name for name in names if "/" not in name)
-    for index, pattern in KINDS:
+    for index, pattern in [*KINDS, *(("", name) for name in ADAPTERS)]:
         if weights := [name for name in own if fnmatch(name, pattern)]:
             beside = [n for n in own if any(fnmatch(n, p) for p in BESIDE)]
             return [n for n in beside if n == index or not n.endswith(INDEX)] + weights

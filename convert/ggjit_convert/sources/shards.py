@@ -25,12 +25,18 @@ KINDS: list[tuple[str, str]] = [
     ("pytorch_model.bin.index.json", "pytorch_model*.bin"),
     ("consolidated.pth.index.json", "consolidated*.pth"),
 ]
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")  # files of PEFT, in this order
 READERS: dict[str, Read] = {
     ".safetensors": read_safetensors,
     ".bin": read_pytorch,
     ".pt": read_pytorch,
     ".pth": read_pytorch,
 }
+
+
+def has_weights(folder: Path) -> bool:
+    """Tell whether a folder holds tensors of a model."""
+    return any(inside(folder, i).exists() or any(folder.glob(p)) for i, p in KINDS)
 
 
 def read_folder(folder: Path) -> dict[str, Array]:

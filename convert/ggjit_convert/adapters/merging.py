@@ -1,0 +1,96 @@
+"""Adapters merged into the weights of a model, in float32, a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ggjit.gguf import GGMLType
+
+from ..architectures import Architecture
+from ..architectures.base import Tensors
+from ..arrays import Array, Bytes, Floats
+from ..plan import unused
+from ..quantize import FLOATS
+from ..sources import Checkpoint
+from .fitting import OUTPUT, Product, fitted
+from .peft import Adapter, Scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """An `Array` of float32: weights, and a product times its scale added."""
+
+    weights: Array
+    product: Product
+    scale: float
+    what: str = "an adapter merged"
+    type: GGMLType = GGMLType.F32
+
+    @property
+    def name(self) -> str:
+        return self.weights.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weights.shape
+
+    @property
+    def sources(self) -> Sequence[Array]:
+        return (self.weights,)
+
+    def rows(self, start: int, stop: int) -> Floats:
+        added = self.product.values.rows(start, stop)
+        added *= np.float32(self.scale * self.product.scale)
+        added += self.weights.rows(start, stop)
+        return added
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        return self.rows(start, stop).view(np.uint8)
+
+
+def merged(family: Architecture, adapters: Sequence[Scaled]) -> Checkpoint:
+    """Return a family's checkpoint with adapters merged, one after the other.
+
+    Raises: CheckpointError naming all tensors that do not fit the model.
+    """
+    tensors = dict(family.checkpoint.tensors)
+    for adapter, scale in adapters:
+        if adapter.settings.invocation:
+            problem = "says when the adapter begins to act, which merged weights cannot"
+            raise adapter.settings.h.error("alora_invocation_tokens", problem)
+        _merge(tensors, adapter, scale, family)
+    return replace(family.checkpoint, tensors=tensors)
+
+
+def check_used(adapters: Sequence[Scaled], family: Architecture, found: Tensors) -> None:
+    """Raise CheckpointError if something merged is not in the file to be."""
+    lost = set(unused(dict(family.checkpoint.tensors), found)) if adapters else set()
+    for adapter, _ in adapters:
+        fits = fitted(adapter, family, family.checkpoint.tensors)
+        names = [*(p.name for p in fits.products), *fits.whole]
+        adapter.refuse(("have no place in this architecture", [n for n in names if n in lost]))
+
+
+def notes(adapters: Sequence[Scaled], family: Architecture) -> list[str]:
+    """Return a line for each adapter of an embedding that is the output as well."""
+    if any(name.endswith(OUTPUT) for name in family.checkpoint.tensors):
+        return []
+    of_embedding = [a for a, _ in adapters if any(p.is_embedding for p in a.pairs.values())]
+    what = "changes the embedding, and with it the output, which is the same tensor"
+    return [f"{adapter.checkpoint.path} {what}" for adapter in of_embedding]
+
+
+def _merge(tensors: Tensors, adapter: Adapter, scale: float, family: Architecture) -> None:
+    fits = fitted(adapter, family, tensors)
+    kept = [p.name for p in fits.products if not _holds_floats(tensors[p.name])]
+    adapter.refuse(("belong to weights of integers", kept))
+    for product in fits.products:
+        tensors[product.name] = Merged(tensors[product.name], product, scale)
+    tensors |= fits.whole
+
+
+def _holds_floats(a: Array) -> bool:
+    return a.type in FLOATS or a.type.n_columns > 1
