@@ -37,11 +37,11 @@ class TypeFlags:
     output_type: Annotated[
         str | None, option("--output-type", "--output-tensor-type", metavar="TYPE",
                            help="Type of output.weight."),
-    ] = None
+    ] = None  # fmt: skip
     embedding_type: Annotated[
         str | None, option("--token-embedding-type", metavar="TYPE",
                            help="Type of token_embd.weight."),
-    ] = None
+    ] = None  # fmt: skip
     pure: Annotated[
         bool, typer.Option("--pure", help="One type for all tensors instead of a mix.")
     ] = False

@@ -26,7 +26,7 @@ def load(
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
     progress: Progress | None = None, check: bool = False, cache_type_k: str = "f16",
     cache_type_v: str = "f16", sequences: int = 1, pack: Packing = "auto",
-) -> Model:
+) -> Model:  # fmt: skip
     """Open a GGUF file (any shard of a split one) and make it ready.
 
     `context` is in tokens, up to what the model was trained for (default: that, at most 8192);
@@ -80,7 +80,7 @@ def _executor(
     graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
     progress: Progress | None, cache_types: tuple[str, str], n_sequences: int,
     packing: Packing,
-) -> Executor:
+) -> Executor:  # fmt: skip
     if n_sequences < 1:
         raise ValueError(f"sequences is {n_sequences}, expected 1 or more")
     if activations not in (8, 16):

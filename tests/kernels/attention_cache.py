@@ -68,7 +68,7 @@ class Cache:
     def attend(
         self, q: Any, positions: Any, scale: float, n_threads: Threads = 1, int_bits: int = 0,
         **options: Any,
-    ) -> tuple[Any, Quantized | None]:
+    ) -> tuple[Any, Quantized | None]:  # fmt: skip
         """Shapes: q [T, H, D]; returns [T, H, E]."""
         return attend([(self, positions)], q, scale, n_threads, int_bits, **options)
 
@@ -76,7 +76,7 @@ class Cache:
 def attend(
     parts: list[tuple[Cache, Any]], q: Any, scale: float, n_threads: Threads = 1, int_bits: int = 0,
     *, window: int | None = None, cap: float = 0, sinks: Any = None,
-) -> tuple[Any, Quantized | None]:
+) -> tuple[Any, Quantized | None]:  # fmt: skip
     """Attend from several sequences of one shape. Shapes: q [T, H, D]; returns [T, H, E]."""
     cache, (n, n_heads) = parts[0][0], q.shape[:2]
     queries = Guarded.rows(q.reshape(n, -1))

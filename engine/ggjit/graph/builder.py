@@ -105,7 +105,7 @@ class Graph:
         self, q: Buffer, k: Buffer, v: Buffer, *, layer: int, n_heads: int, n_kv_heads: int,
         scale: float, window: int | None = None, softcap: float | None = None,
         sinks: Param | None = None, chunked: bool = False,
-    ) -> Buffer:
+    ) -> Buffer:  # fmt: skip
         """Keep k and v, and attend from q to the sequence so far, or to its last `window` tokens.
 
         `softcap` bounds scores, `sinks` is a logit per head in the softmax: see `Attention`.
@@ -257,7 +257,7 @@ class Graph:
     def recurrence(
         self, q: Buffer, k: Buffer, v: Buffer, decay: Buffer, beta: Buffer, *, n_heads: int,
         n_kv_heads: int, delta: bool, tiled: bool = False, skip: Param | None = None,
-    ) -> Buffer:
+    ) -> Buffer:  # fmt: skip
         """Attend linearly, with a state instead of a cache: see `Recurrence`."""
         assert not any(x.selected for x in (q, k, v, decay, beta))
         assert n_heads % n_kv_heads == 0
@@ -282,7 +282,7 @@ class Graph:
 
     def _buffer(
         self, name: str, width: int, selected: bool = False, n_chosen: int = 0
-    ) -> Buffer:
+    ) -> Buffer:  # fmt: skip
         """Name a buffer; a second use of a name gets a number."""
         seen = self._names[name] = self._names.get(name, 0) + 1
         return Buffer(name if seen == 1 else f"{name}.{seen}", width, selected, n_chosen)

@@ -14,7 +14,7 @@ from .threads import share
 def sigmoid_gate(
     gate: int, x: int, out: int, gate_stride: int, x_stride: int, stride: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out[t] = x[t] / (1 + exp(-gate[t])), for a gate of one number a row."""
     first, last = share(stride // 64, thread, n_threads)
     one = splat(f32x16, float32(1))

@@ -126,7 +126,7 @@ def attention(
         work_bytes: int, shared: int, q8: int, parts: int, meta: int, batch_tables: int,
         batch_positions: int, batch_starts: int, part_count: int, count: int, thread: int,
         n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         n_tokens, positions = load(int64, count), load(int64, batch_positions)
         starts, tables = load(int64, batch_starts), load(int64, batch_tables)
         width, work = (v_dim + 31) // 32 * 32, scratch + thread * scratch_step

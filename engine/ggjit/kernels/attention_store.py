@@ -25,7 +25,7 @@ def store_kv(k_format: CacheFormat, v_format: CacheFormat) -> Kernel:
         k: int, v: int, k_stride: int, v_stride: int, k_offset: int, v_offset: int, k_head: int,
         v_head: int, n_kv_heads: int, k_dim: int, v_dim: int, table_offset: int, batch_tables: int,
         batch_positions: int, count: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         first, last = share(load(int64, count), thread, n_threads)
         for t in range(first, last):
             position = int64(load(int32, load(int64, batch_positions) + 4 * t))
@@ -49,7 +49,7 @@ def store_latent(fmt: CacheFormat) -> Kernel:
         k: int, v: int, k_stride: int, v_stride: int, k_offset: int, v_offset: int, k_head: int,
         v_head: int, n_kv_heads: int, k_dim: int, v_dim: int, table_offset: int, batch_tables: int,
         batch_positions: int, count: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         first, last = share(load(int64, count), thread, n_threads)
         for t in range(first, last):
             position = int64(load(int32, load(int64, batch_positions) + 4 * t))

@@ -30,7 +30,7 @@ def embed(fmt: Format, mapped: bool = False) -> Kernel:
     def embed_rows(
         weights: int, tokens: int, out: int, stride: int, n_rows: int, n_columns: int, fields: int,
         n_fields: int, scratch: int, scratch_step: int, count: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         first, last = share(load(int64, count), thread, n_threads)
         own, n_blocks = scratch + thread * scratch_step, n_columns // n_block_columns
         for t in range(first, last):

@@ -70,7 +70,7 @@ def gated(unit: str) -> Kernel:
     def gate_rows(
         gate: int, up: int, out: int, gate_stride: int, up_stride: int, stride: int,
         n_columns: int, q: int, parts: int, meta: int, count: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         first, last = share((n_columns + 31) // 32, thread, n_threads)
         begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
         n_tokens = load(int64, count)

@@ -30,7 +30,7 @@ def gelu_of(x):  # type: ignore[no-untyped-def]
 def gelu(
     x: int, out: int, stride: int, n_columns: int, q: int, parts: int, meta: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = gelu(x), quantized too unless q = 0; threads take 32 columns."""
     first, last = share((n_columns + 31) // 32, thread, n_threads)
     begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)

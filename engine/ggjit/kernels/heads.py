@@ -21,7 +21,7 @@ def copy_columns(source, to, n):  # type: ignore[no-untyped-def]
 def copy_heads(
     x: int, x_stride: int, x_head: int, out: int, stride: int, out_head: int, n_heads: int,
     n_columns: int, count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Copy n columns of every head; `x_head` and `out_head` are bytes from head to head."""
     first, last = share(load(int64, count), thread, n_threads)
     for t in range(first, last):
@@ -33,7 +33,7 @@ def copy_heads(
 def gather_heads(
     x: int, x_stride: int, x_head: int, out: int, stride: int, starts: int, counts: int,
     n_heads: int, n_columns: int, count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Bring the first columns of every head to rows sorted by head, and tell where these begin."""
     n_tokens = load(int64, count)
     if thread == 0:
@@ -51,7 +51,7 @@ def gather_heads(
 def scatter_heads(
     x: int, x_stride: int, out: int, stride: int, out_head: int, n_heads: int, n_columns: int,
     count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Bring rows sorted by head back to their tokens."""
     n_tokens = load(int64, count)
     first, last = share(n_heads * n_tokens, thread, n_threads)

@@ -61,7 +61,7 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
         n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
         scratch: int, scratch_step: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         n_groups, n_runs, n_tokens = (n_rows + 15) // 16, n_columns // 32, load(int64, count)
         n_blocks = n_columns // n_block_columns
         first, last = share_groups(n_groups, thread, n_threads)

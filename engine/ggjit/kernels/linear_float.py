@@ -38,7 +38,7 @@ def linear_float(fmt: Format, mapped: bool = False) -> Kernel:
         weights: int, x: int, x_stride: int, bias: int, residual: int, out: int, count: int,
         n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, scratch: int,
         scratch_step: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         n_tokens, own = load(int64, count), scratch + thread * scratch_step
         first, last = share_groups((n_rows + 15) // 16, thread, n_threads)
         for start in range(0, n_tokens, PANEL):

@@ -61,7 +61,7 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
         n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
         scratch: int, scratch_step: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         n_groups, n_blocks = (n_rows + 15) // 16, n_columns // n_block_columns
         n_tokens, token_bytes = load(int64, count), x_step * n_columns // 32
         group_bytes = n_blocks * block_bytes
@@ -106,6 +106,7 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
                         at, kept = t * stride + 64 * g, sums + (t - start) * n_together * 64
                         many(quants, scales, q_step, s_step, at_x + t * token_bytes, token_bytes,
                              at_meta + 4 * t, META * n_tokens, b, place(residual, at), out + at,
-                             step, stride, some_runs, min(size, end - t), kept, block, is_last)
+                             step, stride, some_runs, min(size, end - t), kept, block,
+                             is_last)  # fmt: skip
 
     return kernel(linear, f"{kernel_name(fmt, wide, mapped)}_{shape}")

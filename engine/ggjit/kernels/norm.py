@@ -15,7 +15,7 @@ from .threads import share
 def rms_norm(
     x: int, weight: int, eps: float, residual: int, out: int, stride: int, n_columns: int, q: int,
     parts: int, meta: int, count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = x / sqrt(mean(x**2) + eps) * weight + residual (0: none).
 
     Rows are padded with zeros to 16 columns.
@@ -44,7 +44,7 @@ def rms_norm(
 def head_norm(
     x: int, weight: int, eps: float, out: int, stride: int, n_heads: int, head_dim: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Take each head of a row for a row, all with one weight; `out` may be `x`."""
     first, last = share(load(int64, count), thread, n_threads)
     whole = head_dim // 16 * 16
@@ -70,7 +70,7 @@ def head_norm(
 def layer_norm(
     x: int, weight: int, bias: int, eps: float, out: int, stride: int, n_columns: int, q: int,
     parts: int, meta: int, count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (0: none).
 
     Rows are padded with zeros to 16 columns.

@@ -53,7 +53,7 @@ def pack_group(source, to, n, n_blocks, block_bytes, fields, n_fields):  # type:
 def pack(
     source: int, packed: int, n_rows: int, n_blocks: int, block_bytes: int, fields: int,
     n_fields: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Pack a matrix, or some of its groups of 16 rows."""
     first, last = share((n_rows + 15) // 16, thread, n_threads)
     group_bytes = 16 * n_blocks * block_bytes

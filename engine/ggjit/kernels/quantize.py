@@ -83,7 +83,7 @@ def high_byte(v):  # type: ignore[no-untyped-def]
 def quantize(
     x: int, stride: int, q: int, parts: int, meta: int, n_columns: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Quantize rows; threads take runs of 32 columns."""
     first, last = share(n_columns // 32, thread, n_threads)
     n = load(int64, count)

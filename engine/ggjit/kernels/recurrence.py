@@ -36,7 +36,7 @@ def recurrence(delta: bool, wide: bool) -> Kernel:
         n_heads: int, n_kv_heads: int, tiled: int, k_dim: int, v_dim: int, state_offset: int,
         table_offset: int, scratch: int, scratch_step: int, batch_tables: int, batch_starts: int,
         part_count: int, count: int, thread: int, n_threads: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         own, n_slices = scratch + thread * scratch_step, (v_dim + SLICE - 1) // SLICE
         first, last = share(n_heads * n_slices, thread, n_threads)
         starts, tables = load(int64, batch_starts), load(int64, batch_tables)

@@ -13,7 +13,7 @@ from .threads import share
 def rope_angles(
     frequencies: int, n_pairs: int, scale: float, positions: int, out: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Leave (cos, sin) of position * frequency for the batch; angles in float64.
 
     `positions` is the address of the list's address. Shapes: out [n_tokens, n_pairs, 2].
@@ -32,7 +32,7 @@ def rope_angles(
 def rope(
     x: int, out: int, stride: int, angles: int, n_heads: int, head_dim: int, n_pairs: int,
     first_step: int, second_offset: int, count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """Turn the pairs of every head and copy the rest; `out` may be `x`.
 
     Pair i is the elements at first_step * i and second_offset further: (2, 1) for interleaved

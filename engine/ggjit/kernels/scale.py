@@ -15,7 +15,7 @@ from .threads import share
 def scale(
     x: int, by: float, out: int, stride: int, n_columns: int, count: int, thread: int,
     n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = x * by; threads take 32 columns, and `out` may be `x`."""
     first, last = share((n_columns + 31) // 32, thread, n_threads)
     begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
@@ -28,7 +28,7 @@ def scale(
 def softcap(
     x: int, cap: float, out: int, stride: int, n_columns: int, count: int, thread: int,
     n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = cap * tanh(x / cap); threads take 32 columns, and `out` may be `x`."""
     first, last = share((n_columns + 31) // 32, thread, n_threads)
     begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
@@ -41,7 +41,7 @@ def softcap(
 def temper(
     x: int, by: float, span: int, offset: int, positions: int, out: int, stride: int, count: int,
     thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out[t] = x[t] * (1 + by * log(1 + (position + offset) // span)); `out` may be `x`.
 
     `positions` is the address of the list's address.

@@ -16,7 +16,7 @@ def short_conv(
     x: int, x_stride: int, weight: int, bias: int, out: int, stride: int, n_taps: int, silu: int,
     state_offset: int, table_offset: int, batch_tables: int, batch_starts: int, part_count: int,
     count: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out[t] = bias + sum over j of weight[j] * x[t - n_taps + 1 + j]; threads take 16 columns.
 
     Shapes: weight [n_taps, columns], state [n_taps - 1, columns].
@@ -48,5 +48,3 @@ def row_of(state, stride, rows, x_stride, i, n_kept):  # type: ignore[no-untyped
     if i < n_kept:
         at = state + i * stride
     return load(f32x16, at)
-
-

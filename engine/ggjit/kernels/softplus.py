@@ -25,7 +25,7 @@ def sigmoid(
 def softplus(
     x: int, bias: int, scale: int, out: int, stride: int, n_columns: int, count: int, thread: int,
     n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """out = scale * log(1 + exp(x + bias)); threads take 16 columns; without scale it is 1."""
     first, last = share((n_columns + 15) // 16, thread, n_threads)
     for t in range(load(int64, count)):

@@ -14,7 +14,7 @@ SCRATCH = 64  # bytes
 def add_squares(
     x: int, stride: int, starts: int, counts: int, n_stack: int, n_columns: int, sums: int,
     sums_step: int, totals: int, scratch: int, scratch_step: int, thread: int, n_threads: int,
-) -> None:
+) -> None:  # fmt: skip
     """sums[e] += the sum of x**2 over a group's rows, totals[e] += how many there are.
 
     Rows are grouped as in `experts`. Sums are float64; rows of one call are summed in float32.

@@ -64,7 +64,7 @@ def unit(g: Graph, x: Buffer, n_heads: int) -> Buffer:
 
 def gated_attention(
     g: Graph, c: Config, blk: Weights, h: Buffer, i: int, rope: RopeSpec
-) -> Buffer:
+) -> Buffer:  # fmt: skip
     """Attention whose result is gated; a head's gate comes behind its query."""
     n, dim = c.n_head, c.head_dim
     blk.attn_q.expect_shape(2 * n * dim, c.n_embd)

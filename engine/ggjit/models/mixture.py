@@ -41,7 +41,7 @@ def weights_scale(c: Config) -> float:
 def experts(
     g: Graph, c: Config, blk: Weights, h: Buffer, routing: Routing, bias: Param | None = None,
     *, unit: Unit = "silu", weigh_first: bool = False,
-) -> Buffer:
+) -> Buffer:  # fmt: skip
     """Return what each token's experts make of it, each gated by a unit.
 
     `bias` helps to choose; with `weigh_first` weights multiply what experts get, not their results.

@@ -49,7 +49,7 @@ dot = dot_of(8)
 def products(
     b: Builder, accs: Sequence[Value], n: int, weights: Callable[[int], Sequence[Value]],
     tokens: Sequence[Value], n_bits: int, wide: bool,
-) -> list[Value]:
+) -> list[Value]:  # fmt: skip
     """Return `accs`, for every group of 16 rows one for each token, with products added.
 
     weights(j), for j below n, returns each group's j-th register. Tokens are addresses.

@@ -39,7 +39,6 @@ class Tile(types.Type):
         self.ll = ir.ArrayType(vec.ll, n)
         super().__init__(name=f"{vec.name}[{shape or n}]")
 
-
     def of(self, vec: Vec) -> Tile:
         """Return the type of as many registers of another kind."""
         return tile(vec, self.n)

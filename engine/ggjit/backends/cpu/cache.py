@@ -65,7 +65,7 @@ class CacheLayout:
     def __init__(
         self, ops: list[Op], n_context: int, n_batch: int, k_format: CacheFormat,
         v_format: CacheFormat, n_sequences: int = 1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Prepare for sequences of `n_context` tokens, `n_batch` of them at a time.
 
         Pools grow by what `n_sequences` need.

@@ -52,7 +52,7 @@ class CPUExecutor:
         progress: Progress | None = None, activations: int = ACTIVATIONS,
         cache_types: tuple[str, str] = ("f16", "f16"), n_sequences: int = 1,
         packing: Packing = "auto", shape: TileShape | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.n_context, self.n_vocab = n_context, graph.output.width
         self.n_threads = n_threads or default_threads()
         self.cache_types = cache_types  # of keys and of values

@@ -108,7 +108,7 @@ class ExpertLowering(Pieces):
     def _products(
         self, weight: Tensor, bias: Tensor | None, groups: Groups, rows: Rows, holds: object,
         out: Rows,
-    ) -> Iterable[Step]:
+    ) -> Iterable[Step]:  # fmt: skip
         """Yield the steps that multiply sorted rows, which hold something, by stacked matrices."""
         fmt, mapped = find(weight), self.weights.is_mapped(weight)
         n_columns, n_stack = weight.shape[-1], len(groups.counts)

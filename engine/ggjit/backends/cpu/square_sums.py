@@ -54,7 +54,7 @@ class SummingLowering(Lowering):
     def _products(
         self, weight: Tensor, bias: Tensor | None, groups: Groups, rows: Rows, holds: object,
         out: Rows,
-    ) -> Iterable[Step]:
+    ) -> Iterable[Step]:  # fmt: skip
         where = groups.operands("starts", "counts")
         yield self._add_squares(weight, rows, where, weight.shape[0], groups)
         yield from super()._products(weight, bias, groups, rows, holds, out)

@@ -44,7 +44,7 @@ class Pieces:
     def __init__(
         self, storage: Storage, weights: PackedWeights, batch: Batch, cache: CacheLayout,
         n_rows: int, n_threads: int, shape: TileShape | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.storage, self.weights, self.batch, self.cache = storage, weights, batch, cache
         self.n_rows, self.n_threads, self.shape = n_rows, n_threads, shape or tile_shape()
         self._kept: list[object] = []  # what steps know by address or identity
@@ -56,7 +56,7 @@ class Pieces:
         self, op: Op, kernel: Kernel, operands: Operands, *, by: Split | None = None,
         writes_by: Split | None = None, more_reads: Iterable[object] = (),
         writes: Iterable[object] | None = None, n_pieces: int = 0,
-    ) -> Step:
+    ) -> Step:  # fmt: skip
         """Make a step that reads the operation's inputs and writes its output, or `writes`."""
         touched = {id(s) for b in (*op.inputs(), op.out) for s in self._storages(b)}
         written = self._storages(op.out) if writes is None else writes

@@ -20,7 +20,7 @@ class Tape:
 
     def __init__(
         self, steps: list[Step], n_threads: int, progress: Progress | None = None
-    ) -> None:
+    ) -> None:  # fmt: skip
         addresses = compile_kernels((s.kernel for s in steps), progress)
         self._operands = [operands_of(s, n_threads) for s in steps]
         self.entries = entries_of([

@@ -72,7 +72,7 @@ class PackedWeights:
     def __init__(
         self, matrices: list[Tensor], n_threads: int, progress: Progress | None = None,
         packing: Packing = "always", beside: int = 0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Pack matrices; `progress(done, total)` counts bytes. Raises: ValueError for a bad one."""
         self._n_threads = n_threads
         self._matrices = {t.name: t for t in matrices}
