@@ -344,11 +344,14 @@ def test_folders_that_are_not_what_they_should_be(adapter, rng, tmp_path):
 def test_the_command(adapter, rng, tmp_path, capsys):
     app = typer.Typer()
     app.command()(spread(commands.convert))
-    folder, out = adapter(pair(rng, V_PROJ, *V_SHAPE)), tmp_path / "out.gguf"
+    whole = {f"{PREFIX}model.norm.weight": np.ones(18, np.float32)}
+    folder, out = adapter(pair(rng, V_PROJ, *V_SHAPE) | whole), tmp_path / "out.gguf"
     run = [str(folder), "--base", str(QWEN), "-o", str(out)]
     assert exit_code(app, [*run, "--verify"]) == 2
     assert "is an adapter: only models are verified" in capsys.readouterr().err
     assert exit_code(app, run) == 0
     merge = [str(QWEN), "--no-vocab", "--lora", f"{folder}:0.5", "--lora", str(folder), "--force"]
     assert exit_code(app, [*merge, "-o", str(out), "--verify"]) == 0
-    assert "an adapter merged, an adapter merged" in capsys.readouterr().out
+    report = capsys.readouterr().out
+    assert "an adapter merged, an adapter merged" in report
+    assert "output_norm.weight: replaced by an adapter's, replaced by an adapter's" in report

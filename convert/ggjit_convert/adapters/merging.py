@@ -15,6 +15,7 @@ from ..arrays import Array, Bytes, Floats
 from ..plan import unused
 from ..quantize import FLOATS
 from ..sources import Checkpoint
+from ..transforms import Moved, Read, Values
 from .fitting import OUTPUT, Product, fitted
 from .peft import Adapter, Scaled
 
@@ -89,7 +90,17 @@ def _merge(tensors: Tensors, adapter: Adapter, scale: float, family: Architectur
     adapter.refuse(("belong to weights of integers", kept))
     for product in fits.products:
         tensors[product.name] = Merged(tensors[product.name], product, scale)
-    tensors |= fits.whole
+    for name, a in fits.whole.items():
+        tensors[name] = _replaced(tensors.get(name, a), a)
+
+
+def _replaced(old: Array, by: Array) -> Array:
+    """Return another tensor, told as what has become of the old one."""
+
+    def take(read: Read, start: int, stop: int) -> Values:
+        return read(by, start, stop)
+
+    return Moved(by.name, by.shape, by.type, take, "replaced by an adapter's", (old,))
 
 
 def _holds_floats(a: Array) -> bool:
