@@ -23,12 +23,14 @@ class Hyperparameters:
         self.path = checkpoint.folder / file
         text = checkpoint.config.get("text_config")
         given = {**checkpoint.config, **(text if isinstance(text, dict) else {})}
-        self._values = {k: v for k, v in given.items() if v is not None}
+        self.values = {k: v for k, v in given.items() if v is not None}
         self._defaults = defaults or {}
 
     def integer(self, *names: str, default: Any = REQUIRED, low: int = 0) -> int:
         """Return the first of these that is there. Raises: CheckpointError naming it."""
         name, value = self._first(names, default)
+        if type(value) is float and value.is_integer():
+            value = int(value)
         if value is not default and (type(value) is not int or not low <= value < 1 << 32):
             raise self.error(name, f"is {value!r}, expected an integer of at least {low}")
         return value
@@ -75,19 +77,23 @@ class Hyperparameters:
         """Return other values of the same file."""
         other = object.__new__(Hyperparameters)
         other.path, other._defaults = self.path, {}
-        other._values = {k: v for k, v in values.items() if v is not None}
+        other.values = {k: v for k, v in values.items() if v is not None}
         return other
 
     def has(self, name: str) -> bool:
         """Tell whether there is a value."""
-        return name in self._values or self._defaults.get(name) is not None
+        return name in self.values or self._defaults.get(name) is not None
+
+    def value(self, name: str) -> Any:
+        """Return a value as it is. Raises: CheckpointError if it is missing."""
+        return self._first((name,), REQUIRED)[1]
 
     def error(self, name: str, problem: str) -> CheckpointError:
         """Return the error for a value."""
         return CheckpointError(problem, path=self.path, field=name)
 
     def _first(self, names: tuple[str, ...], default: Any) -> tuple[str, Any]:
-        for known in (self._values, self._defaults):
+        for known in (self.values, self._defaults):
             for name in names:
                 if known.get(name) is not None:
                     return name, known[name]

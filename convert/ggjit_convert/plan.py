@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ggjit.gguf import GGMLType
 
 from .architectures import Architecture
-from .architectures.base import NOT_WEIGHTS, Tensors, names_of
+from .architectures.base import Tensors, names_of
+from .architectures.nested import NOT_WEIGHTS, text_tensors
 from .arrays import Array, Floats
 from .errors import CheckpointError
 
@@ -64,9 +65,8 @@ def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
     Raises: CheckpointError for two of one name, or if they are not what the family expects.
     """
     path = family.checkpoint.path
-    given = {n: a for n, a in family.checkpoint.tensors.items() if not NOT_WEIGHTS.search(n)}
     try:
-        changed = family.change(given)
+        changed = family.change(text_tensors(dict(family.checkpoint.tensors)))
     except ValueError as error:
         if isinstance(error, CheckpointError):
             raise

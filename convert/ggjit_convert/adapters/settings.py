@@ -66,7 +66,7 @@ class Settings:
         return tokens
 
     def _pattern(self, name: str) -> dict[str, Any]:
-        values = self.h.below(name)._values
+        values = self.h.below(name).values
         try:
             for pattern in values:
                 re.compile(pattern)

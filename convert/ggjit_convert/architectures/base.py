@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any, ClassVar
 
 import gguf
@@ -13,15 +11,11 @@ from ..arrays import Array
 from ..hyperparameters import Hyperparameters
 from ..keys import Keys
 from ..sources import Checkpoint
-from ..transforms import computed, floats, ordered
+from ..transforms import computed, ordered
+from .nested import text_defaults
+from .rotary import rotary, write_rotary
+from .tensors import Tensors
 
-Tensors = dict[str, Array]
-
-# Of a checkpoint's tensors, what a text model does not need: buffers, other modalities.
-NOT_WEIGHTS = re.compile(
-    r"\.attention\.(masked_)?bias$|\.attn\.(masked_)?bias$|rotary_emb\.inv_freq$"
-    r"|^(model\.)?(visual|vision|audio|vision_tower|vision_model|multi_modal_projector)"
-)
 # GGUF's key, config.json's names for it, and whether it is an integer.
 SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
     (
@@ -43,11 +37,6 @@ SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
     ("attention.value_length", ("head_dim",), True),
 ]
 SCORES = {"softmax": 1, "sigmoid": 2}
-YARN = {
-    "extrapolation_factor": "rope.scaling.yarn_ext_factor",
-    "beta_fast": "rope.scaling.yarn_beta_fast",
-    "beta_slow": "rope.scaling.yarn_beta_slow",
-}
 
 
 class Architecture:
@@ -69,9 +58,9 @@ class Architecture:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self.h = Hyperparameters(checkpoint, self.defaults)
+        self.h = Hyperparameters(checkpoint, self.defaults | text_defaults(checkpoint.config))
         self.n_layers = self.h.integer("num_hidden_layers", "n_layer", "n_layers", low=1)
-        self.rope = self._rope()
+        self.rope = rotary(self.h)
 
     # -- what a family adds to ---------------------------------------------------------------------
 
@@ -127,66 +116,7 @@ class Architecture:
             if score not in SCORES:
                 raise self.h.error("scoring_func", f"is {score!r}, known: {', '.join(SCORES)}")
             k["expert_gating_func"] = SCORES[score]
-        self._write_rope(k)
-
-    def _write_rope(self, k: Keys) -> None:
-        rope = self.rope
-        kind = rope.text("rope_type", "type", default="default")
-        factor = rope.number("factor", default=None)
-        if kind in ("linear", "yarn") and factor is not None:
-            k["rope.scaling.type"] = kind
-            k["rope.scaling.factor"] = factor
-        if kind == "yarn" and factor is not None:
-            name = "original_max_position_embeddings"
-            k["rope.scaling.original_context_length"] = rope.integer(name)
-            if rope.has("truncate"):
-                k["ggjit.rope.scaling.yarn_truncate"] = rope.flag("truncate")
-            for field, key in YARN.items():
-                if (value := rope.number(field, default=None)) is not None:
-                    k[key] = value
-            attn = rope.number("attention_factor", "attn_factor", default=None)
-            if attn is not None:
-                k["rope.scaling.yarn_attn_factor"] = attn
-        elif kind in ("su", "longrope"):
-            k["rope.scaling.type"] = "longrope"
-        elif kind not in ("default", "linear", "llama3", "yarn", "proportional"):
-            raise self.h.error("rope_parameters", f"has type {kind!r}, which is not known")
-        if (base := rope.number("rope_theta", default=None)) is not None:
-            k["rope.freq_base"] = base
-        local = self._all_rope().get("sliding_attention", {})
-        if (base := self.h.of(local).number("rope_theta", default=None)) is not None:
-            k["rope.freq_base_swa"] = base
-
-    def _all_rope(self) -> dict[str, Any]:
-        for name in ("rope_parameters", "rope_scaling"):
-            if self.h.has(name):
-                return dict(self.h.below(name)._values)
-        return {}
-
-    def _rope(self) -> Hyperparameters:
-        """Return the rotary embedding's values, of layers that see everything."""
-        values = self._all_rope()
-        values = dict(values.get("full_attention", values))
-        for name in ("rope_theta", "original_max_position_embeddings", "partial_rotary_factor"):
-            if name not in values and self.h.has(name):
-                values[name] = self.h._first((name,), None)[1]
-        return self.h.of(values)
-
-    def llama3_frequencies(self) -> Tensors:
-        """Return the factors that divide frequencies in Llama 3.1 and later, if there are any."""
-        if self.rope.text("rope_type", "type", default="").lower() != "llama3":
-            return {}
-        dim = self.head_dim
-        base = self.rope.number("rope_theta", default=10000.0)
-        factor = self.rope.number("factor", default=8.0)
-        low = self.rope.number("low_freq_factor", default=1.0)
-        high = self.rope.number("high_freq_factor", default=4.0)
-        old = self.rope.number("original_max_position_embeddings", default=8192.0)
-        turned = np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)
-        frequencies = np.float32(1) / np.float32(base) ** turned
-        turns = old / (2 * math.pi / frequencies)
-        smooth = np.clip((turns - low) / (high - low), 0, 1)
-        return {"rope_freqs.weight": floats("rope_freqs", 1 / ((1 - smooth) / factor + smooth))}
+        write_rotary(k, self.h, self.rope)
 
 
 def permuted(a: Array, n_heads: int) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ..keys import Keys
 from ..transforms import computed, part
 from .base import Architecture, Tensors
-from .tensors import apply, drop, rename
+from .tensors import apply, drop
 
 
 class Gemma(Architecture, arch="gemma", classes=["GemmaForCausalLM"]):
@@ -55,8 +55,6 @@ class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForCondi
         write_scale(self, k, n_layer_27b=62)
 
     def change(self, tensors: Tensors) -> Tensors:
-        tensors = rename(tensors, r"^(model\.)?language_model\.(model\.)?", "model.")
-        tensors = rename(tensors, r"^model\.lm_head\.", "lm_head.")
         n = self.n_vocab
         tensors = apply(tensors, r"embed_tokens\.weight$", lambda a: part(a, 0, min(n, a.shape[0])))
         return super().change(tensors)

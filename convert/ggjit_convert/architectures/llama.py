@@ -1,4 +1,4 @@
-"""Llama 1 to 3, Mistral, Mixtral, Yi, SmolLM2."""
+"""Llama 1 to 3, Mistral, Mixtral, Yi, SmolLM2, and those in models that see or hear."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..keys import Keys
 from .base import Architecture, Tensors, permuted
+from .rotary import llama3_frequencies
 from .tensors import apply, rename, stack_experts
 
 # Whose configuration classes fill in a head_dim that config.json leaves out
@@ -43,7 +44,7 @@ class Llama(
         return apply(tensors, r"k_proj\.\w+$", partial(permuted, n_heads=self.n_kv_head))
 
     def more_tensors(self) -> Tensors:
-        return self.llama3_frequencies()
+        return llama3_frequencies(self.rope, self.head_dim)
 
     @property
     def window(self) -> int:

@@ -7,7 +7,7 @@ from ..keys import Keys
 from ..transforms import inner_part, transposed
 from .base import Tensors
 from .llama import Llama
-from .tensors import divide, rename
+from .tensors import divide
 
 USUAL = 8192  # which engines take it to be
 
@@ -30,8 +30,6 @@ class Llama4(Llama, arch="llama4", classes=["Llama4ForConditionalGeneration", "L
             k["attention.sliding_window"] = 0
 
     def change(self, tensors: Tensors) -> Tensors:
-        tensors = rename(tensors, r"^(model\.)?language_model\.(model\.)?", "model.")
-        tensors = rename(tensors, r"^model\.lm_head\.", "lm_head.")
         tensors = divide(tensors, r"\.gate_up_proj$", gate_and_up)
         return divide(tensors, r"\.down_proj$", lambda a: {".down_proj.weight": transposed(a)})
 

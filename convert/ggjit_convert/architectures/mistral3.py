@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from ..keys import Keys
-from .base import Tensors
 from .llama import Llama
-from .tensors import rename
 
 
 class Mistral3(
@@ -16,10 +14,6 @@ class Mistral3(
         if self.rope.text("rope_type", "type", default="") == "yarn":
             k["rope.scaling.yarn_log_multiplier"] = self.rope.number("mscale_all_dim")
             k["attention.temperature_scale"] = self.rope.number("llama_4_scaling_beta")
-
-    def change(self, tensors: Tensors) -> Tensors:
-        tensors = rename(tensors, r"^(model\.)?language_model\.(model\.)?", "model.")
-        return super().change(rename(tensors, r"^model\.lm_head\.", "lm_head."))
 
     def notes(self) -> list[str]:
         return []

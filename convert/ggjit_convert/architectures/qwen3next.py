@@ -116,8 +116,6 @@ class Qwen35(
         k["rope.dimension_sections"] = (sections + [0] * 4)[:4]
 
     def change_recurrent(self, tensors: Tensors) -> Tensors:
-        tensors = rename(tensors, r"^(model\.)?language_model\.(model\.)?", "model.")
-        tensors = rename(tensors, r"^model\.lm_head\.", "lm_head.")
         heads, rows = partial(self.spread, size=1), partial(self.spread, size=self.v_dim)
         where = r"linear_attn\."
         tensors = apply(tensors, where + r"(in_proj_[ab]\.weight|A_log|dt_bias)$", heads)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..architectures.base import NOT_WEIGHTS
+from ..architectures.nested import NOT_WEIGHTS
 from ..arrays import Array
 
 

@@ -1,0 +1,124 @@
+"""What config.json of published checkpoints says in ways of its own, or leaves out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ggjit_convert.architectures import architecture_of
+from ggjit_convert.errors import CheckpointError
+from ggjit_convert.keys import Keys
+from ggjit_convert.origins import FromCheckpoint
+from ggjit_convert.sources import Checkpoint
+from ggjit_convert.transforms import floats
+
+DATA = Path(__file__).parent / "data"
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 1, "hidden_size": 32,
+    "intermediate_size": 64, "num_attention_heads": 4, "vocab_size": 40,
+    "max_position_embeddings": 64,
+}  # fmt: skip
+
+
+def family(config, tensors=None):
+    return architecture_of(Checkpoint(Path("odd"), config, tensors or {}))
+
+
+def keys(config):
+    found = family(config)
+    k = Keys(found.arch)
+    found.write_keys(k)
+    return k
+
+
+def config_of(name):
+    return json.loads((DATA / name / "config.json").read_text())
+
+
+# -- rotary embeddings ----------------------------------------------------------------------------
+
+
+def rope(**values):
+    return keys(LLAMA | {"rope_scaling": values})
+
+
+@pytest.mark.parametrize("name", ["type", "rope_type"])
+@pytest.mark.parametrize("kind", ["dynamic", "mrope"])
+def test_rope_that_is_not_scaled_within_the_context(name, kind):
+    k = rope(**{name: kind, "factor": 2.0})
+    assert k.get("rope.scaling.type") is None
+    assert k["rope.freq_base"] == 10000
+
+
+def test_yarn_without_the_context_of_before():
+    assert rope(type="yarn", factor=4.0)["rope.scaling.original_context_length"] == 64
+
+
+def test_frequencies_of_llama4_have_no_span(recwarn):
+    scaled = {"rope_type": "llama3", "factor": 16.0, "low_freq_factor": 1.0,
+              "high_freq_factor": 1.0, "original_max_position_embeddings": 8}  # fmt: skip
+    [a] = family(LLAMA | {"rope_scaling": scaled}).more_tensors().values()
+    assert sorted(set(a.rows(0, 4).tolist())) == [1, 16]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("rope_parameters", [
+    {"rope_local_base_freq": 5000.0, "rope_theta": 3e5},
+    {"rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 5000},
+                         "full_attention": {"rope_type": "default", "rope_theta": 300000}}},
+])  # fmt: skip
+def test_gemma_turns_windows_by_a_base_of_their_own(rope_parameters):
+    config = config_of("gemma3_narrow")
+    for name in ("rope_parameters", "rope_scaling", "rope_theta", "rope_local_base_freq"):
+        config.pop(name, None)
+    k = keys(config | rope_parameters)
+    assert (k["rope.freq_base"], k["rope.freq_base_swa"]) == (3e5, 5000)
+
+
+def test_rope_parameters_that_are_none():
+    with pytest.raises(CheckpointError, match="full_attention that is no object"):
+        keys(LLAMA | {"rope_parameters": {"full_attention": 3}})
+
+
+def test_integers_written_as_floats():
+    assert keys(LLAMA | {"max_position_embeddings": 64.0})["context_length"] == 64
+    with pytest.raises(CheckpointError, match=r"is 64\.5, expected an integer"):
+        keys(LLAMA | {"max_position_embeddings": 64.5})
+
+
+# -- text models inside others --------------------------------------------------------------------
+
+
+def test_what_text_config_leaves_out():
+    text = {  # of Pixtral 12B
+        "head_dim": 128, "hidden_size": 5120, "max_position_embeddings": 1024000,
+        "model_type": "mistral", "num_hidden_layers": 40, "rms_norm_eps": 1e-5,
+        "rope_theta": 1e9, "sliding_window": None, "vocab_size": 131072,
+    }  # fmt: skip
+    k = keys({"architectures": ["Mistral3ForConditionalGeneration"], "text_config": text})
+    assert (k["attention.head_count"], k["attention.head_count_kv"]) == (32, 8)
+    assert (k["embedding_length"], k["feed_forward_length"]) == (5120, 14336)
+
+
+@pytest.mark.parametrize(("kind", "name", "n_heads"), [
+    ("llama4_text", "Llama4ForConditionalGeneration", 40),
+    ("gemma3_text", "Gemma3ForConditionalGeneration", 8),
+    ("qwen3_5_text", "Qwen3_5ForConditionalGeneration", 16),
+    ("qwen3_5_moe_text", "Qwen3_5MoeForConditionalGeneration", 16),
+])  # fmt: skip
+def test_a_text_config_of_nothing_but_its_type(kind, name, n_heads):
+    k = keys({"architectures": [name], "text_config": {"model_type": kind}})
+    assert k["attention.head_count"] == n_heads
+
+
+@pytest.mark.parametrize("inside", ["language_model.", "model.language_model."])
+@pytest.mark.parametrize("name", ["llama_tied_biases", "qwen3_yarn", "deepseek2_v3"])
+def test_names_of_a_text_model_inside_another(name, inside):
+    known = FromCheckpoint.at(DATA / name, vocabulary=False)
+    source = known.checkpoint
+    tensors = {inside + n: a for n, a in source.tensors.items()}
+    odd = floats("odd", np.zeros(2))
+    tensors |= {"vision_tower.x": odd, "model.vision_tower.y": odd, "mm_projector.z": odd}
+    origin = FromCheckpoint(Checkpoint(source.path, source.config, tensors))
+    assert origin.tensors.keys() == known.tensors.keys()
