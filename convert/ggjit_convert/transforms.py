@@ -46,7 +46,7 @@ class Moved:
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """An `Array` of float32 that `compute` makes of another's rows, each by itself.
+    """An `Array` of floats that `compute` makes of another's rows, each by itself.
 
     `moves_columns`: that it only does, so that of a product it concerns the right factor alone.
     """
@@ -80,8 +80,9 @@ def computed(a: Array, compute: Callable[[Floats], Floats], what: str) -> Array:
 
 def columns_ordered(a: Array, order: npt.NDArray[np.intp]) -> Array:
     """Take columns in another order."""
+    type = GGMLType.F32 if a.type.n_columns > 1 else a.type
     what = "columns in another order"
-    return Computed(a, a.shape, lambda x: x[..., order], what, moves_columns=True)
+    return Computed(a, a.shape, lambda x: x[..., order], what, type, moves_columns=True)
 
 
 def floats(name: str, values: npt.ArrayLike) -> Array:

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ggjit.gguf import GGMLType
 from ggjit_convert.architectures import architecture_of
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.keys import Keys
 from ggjit_convert.origins import FromCheckpoint
 from ggjit_convert.sources import Checkpoint
-from ggjit_convert.transforms import floats
+from ggjit_convert.sources.elements import ELEMENTS
+from ggjit_convert.sources.stored import Stored
+from ggjit_convert.transforms import columns_ordered, floats
 
 DATA = Path(__file__).parent / "data"
 LLAMA = {
@@ -122,3 +125,61 @@ def test_names_of_a_text_model_inside_another(name, inside):
     tensors |= {"vision_tower.x": odd, "model.vision_tower.y": odd, "mm_projector.z": odd}
     origin = FromCheckpoint(Checkpoint(source.path, source.config, tensors))
     assert origin.tensors.keys() == known.tensors.keys()
+
+
+@pytest.mark.parametrize(("name", "kind", "arch"), [
+    ("LlavaForConditionalGeneration", "mistral", "llama"),
+    ("VoxtralForConditionalGeneration", "llama", "llama"),
+    ("InternVLForConditionalGeneration", "qwen2", "qwen2"),
+    ("KimiK25ForConditionalGeneration", "kimi_k2", "deepseek2"),
+])  # fmt: skip
+def test_models_around_text_models_of_any_family(name, kind, arch):
+    text = {"model_type": kind, "num_hidden_layers": 1}
+    assert family({"architectures": [name], "text_config": text}).arch == arch
+
+
+def test_a_model_around_an_unknown_text_model():
+    config = {"architectures": ["LlavaForConditionalGeneration"],
+              "text_config": {"model_type": "odd"}}  # fmt: skip
+    with pytest.raises(CheckpointError, match="'LlavaForConditionalGeneration' is not supported"):
+        family(config)
+
+
+# -- what one family leaves out -------------------------------------------------------------------
+
+
+def test_scores_of_deepseek_3_are_sigmoids_though_nothing_says_so():
+    config = config_of("deepseek2_v3")
+    for name in ("scoring_func", "norm_topk_prob"):
+        config.pop(name, None)
+    k = keys(config | {"architectures": ["DeepseekV3ForCausalLM"]})
+    assert (k["expert_gating_func"], k["expert_weights_norm"]) == (2, True)
+    k = keys(config | {"architectures": ["DeepseekV2ForCausalLM"]})
+    assert k.get("expert_gating_func") is None
+
+
+def test_experts_of_llama4_one_by_one():
+    known = FromCheckpoint.at(DATA / "llama4_1_of_3", vocabulary=False)
+    source, tensors = known.checkpoint, {}
+    for name, a in source.tensors.items():
+        stem, _, kind = name.rpartition(".experts.")
+        if kind not in ("gate_up_proj", "down_proj"):
+            tensors[name] = a
+            continue
+        for i in range(a.shape[0]):
+            [matrix] = a.rows(i, i + 1)
+            parts = {"down_proj": matrix}
+            if kind == "gate_up_proj":
+                parts = dict(zip(("gate_proj", "up_proj"), np.split(matrix, 2, 1), strict=True))
+            for part, values in parts.items():
+                tensors[f"{stem}.experts.{i}.{part}.weight"] = floats(part, values.T)
+    origin = FromCheckpoint(Checkpoint(source.path, source.config, tensors))
+    for name, a in known.tensors.items():
+        np.testing.assert_array_equal(origin.tensors[name].rows(0, 3), a.rows(0, 3), name)
+
+
+def test_columns_in_another_order_stay_bfloat16(rng):
+    bits = rng.integers(0x3F00, 0x3FFF, (32, 32)).astype(np.uint16)
+    a = columns_ordered(Stored("x", bits, ELEMENTS["BF16"]), np.arange(32)[::-1])
+    assert a.type is GGMLType.BF16
+    np.testing.assert_array_equal(a.blocks(3, 9).view("<u2"), bits[3:9, ::-1])

@@ -241,3 +241,15 @@ def test_what_does_not_fit_is_named(folded, tensors, config, says):
 def test_what_is_not_quantized_stays(tmp_path):
     checkpoint = open_checkpoint(write(tmp_path, model__safetensors={"x": X}))
     assert plain(checkpoint) is checkpoint
+
+
+def test_what_only_the_text_model_inside_says_is_read(tmp_path, rng):
+    weight, values = e4m3(rng, 4, 6)
+    scale = scales_of(rng, 4, 1)
+    inner = {"quant_method": "fp8"}
+    files = {
+        "config__json": {"text_config": {"quantization_config": inner}},
+        "model__safetensors": {"x.weight": weight, "x.weight_scale_inv": scale},
+    }
+    [a] = plain(open_checkpoint(write(tmp_path, **files))).tensors.values()
+    check(a, values * scale, rng)

@@ -9,6 +9,7 @@ from importlib import import_module
 from ..errors import CheckpointError
 from ..sources import Checkpoint
 from .base import Architecture
+from .nested import text_class
 
 __all__ = ["Architecture", "architecture_of", "known_classes"]
 
@@ -21,11 +22,11 @@ def architecture_of(checkpoint: Checkpoint) -> Architecture:
     names = checkpoint.config.get("architectures")
     if not isinstance(names, list) or not names or not isinstance(names[0], str):
         raise CheckpointError("must name a class", path=path, field="architectures")
-    known = known_classes()
-    if names[0] not in known:
-        problem = f"{names[0]!r} is not supported; supported: {', '.join(sorted(known))}"
+    known, name = known_classes(), text_class(names[0], checkpoint.config)
+    if name not in known:
+        problem = f"{name!r} is not supported; supported: {', '.join(sorted(known))}"
         raise CheckpointError(problem, path=path, field="architectures")
-    return known[names[0]](checkpoint)
+    return known[name](checkpoint)
 
 
 @cache

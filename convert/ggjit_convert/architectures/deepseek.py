@@ -32,9 +32,7 @@ class Deepseek(Architecture, arch="deepseek", classes=["DeepseekForCausalLM"]):
         return apply(tensors, r"k_proj\.\w+$", partial(permuted, n_heads=self.n_kv_head))
 
 
-class Deepseek2(
-    Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM"]
-):
+class Deepseek2(Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM"]):
     defaults: ClassVar[dict[str, Any]] = {"rms_norm_eps": 1e-6, "rope_theta": 10000.0}
 
     def write_keys(self, k: Keys) -> None:
@@ -81,6 +79,14 @@ class Deepseek2(
             ".k_b_proj.weight": transposed(inner_part(heads, slice(0, n_k))),
             ".v_b_proj.weight": inner_part(heads, slice(n_k, n_k + n_v)),
         }
+
+
+class Deepseek3(Deepseek2, arch="deepseek2", classes=["DeepseekV3ForCausalLM"]):
+    """The same with scores that are sigmoids, which transformers takes for granted."""
+
+    defaults: ClassVar[dict[str, Any]] = Deepseek2.defaults | {
+        "scoring_func": "sigmoid", "norm_topk_prob": True,
+    }  # fmt: skip
 
 
 def _layer(name: str) -> int:

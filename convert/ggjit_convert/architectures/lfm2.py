@@ -10,10 +10,11 @@ from .base import Architecture, Tensors
 from .tensors import apply
 
 
-class Lfm2(Architecture, arch="lfm2", classes=["Lfm2ForCausalLM"]):
+class Lfm2(Architecture, arch="lfm2", classes=["Lfm2ForCausalLM", "LFM2ForCausalLM"]):
     defaults: ClassVar[dict[str, Any]] = {
         "norm_eps": 1e-5, "block_auto_adjust_ff_dim": True, "block_ffn_dim_multiplier": 1.0,
         "block_multiple_of": 256, "conv_L_cache": 3,
+        "rope_theta": 1000000.0,
     }  # fmt: skip
     needed = ("token_embd.weight", "token_embd_norm.weight")
 

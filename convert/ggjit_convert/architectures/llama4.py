@@ -7,7 +7,7 @@ from ..keys import Keys
 from ..transforms import inner_part, transposed
 from .base import Tensors
 from .llama import Llama
-from .tensors import divide
+from .tensors import divide, stack_experts
 
 USUAL = 8192  # which engines take it to be
 
@@ -31,7 +31,9 @@ class Llama4(Llama, arch="llama4", classes=["Llama4ForConditionalGeneration", "L
 
     def change(self, tensors: Tensors) -> Tensors:
         tensors = divide(tensors, r"\.gate_up_proj$", gate_and_up)
-        return divide(tensors, r"\.down_proj$", lambda a: {".down_proj.weight": transposed(a)})
+        tensors = divide(tensors, r"\.down_proj$", lambda a: {".down_proj.weight": transposed(a)})
+        # quantized ones come one by one
+        return stack_experts(tensors, self.h.integer("num_local_experts", default=0))
 
     def notes(self) -> list[str]:
         return []

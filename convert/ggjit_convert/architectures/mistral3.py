@@ -11,9 +11,12 @@ class Mistral3(
 ):
     def write_keys(self, k: Keys) -> None:
         super().write_keys(k)
-        if self.rope.text("rope_type", "type", default="") == "yarn":
-            k["rope.scaling.yarn_log_multiplier"] = self.rope.number("mscale_all_dim")
-            k["attention.temperature_scale"] = self.rope.number("llama_4_scaling_beta")
+        for key, name in (
+            ("rope.scaling.yarn_log_multiplier", "mscale_all_dim"),
+            ("attention.temperature_scale", "llama_4_scaling_beta"),
+        ):
+            if (value := self.rope.number(name, default=None)) is not None:
+                k[key] = value
 
     def notes(self) -> list[str]:
         return []

@@ -1,4 +1,4 @@
-"""Text models inside models that see or hear: `text_config`, and names with `language_model`."""
+"""Text models inside models that see or hear: what `text_config` leaves out, tensors' names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .tensors import Tensors
 # Of a checkpoint's tensors, what a text model does not need: buffers, other modalities.
 NOT_WEIGHTS = re.compile(
     r"\.attention\.(masked_)?bias$|\.attn\.(masked_)?bias$|rotary_emb\.inv_freq$"
-    r"|^(model\.)?(visual|vision|audio|multi_modal_projector|mm_projector|image_newline)"
+    r"|^(model\.)?(visual|vision|audio|multi_modal_projector|mm_projector|connector|image_newline)"
 )
 LLAMA = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
@@ -29,6 +29,7 @@ QWEN35 = {
 # `text_config` what was the same there.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "llama": LLAMA,
+    "qwen2": LLAMA | {"intermediate_size": 22016, "vocab_size": 151936},
     "mistral": MISTRAL,
     "ministral3": MISTRAL | {
         "num_hidden_layers": 34, "head_dim": 128, "vocab_size": 131072, "rms_norm_eps": 1e-5,
@@ -54,6 +55,29 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+# Classes around text models of any family, and these by their `model_type`.
+AROUND = (
+    "Idefics3ForConditionalGeneration", "InternVLForConditionalGeneration",
+    "KimiK25ForConditionalGeneration", "KimiVLForConditionalGeneration",
+    "LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration",
+    "Qwen2AudioForConditionalGeneration", "SmolVLMForConditionalGeneration",
+    "VoxtralForConditionalGeneration",
+)  # fmt: skip
+INSIDE = {
+    "deepseek_v3": "DeepseekV3ForCausalLM", "granite": "GraniteForCausalLM",
+    "kimi_k2": "DeepseekV3ForCausalLM", "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+}  # fmt: skip
+
+
+def text_class(name: str, config: dict[str, Any]) -> str:
+    """Return the class of the text model in a model of a class; its own if it is one."""
+    text = config.get("text_config")
+    kind = text.get("model_type") if isinstance(text, dict) else None
+    return INSIDE.get(str(kind), name) if name in AROUND else name
+
+
 def text_defaults(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a text model's configuration leaves out, if it is inside another's."""
     text = config.get("text_config")
@@ -67,5 +91,5 @@ def text_tensors(tensors: Tensors) -> Tensors:
 
 
 def _text_name(name: str) -> str:
-    inner = re.sub(r"^(model\.)?language_model\.(model\.)?", "model.", name)
+    inner = re.sub(r"^(model\.)?(language_model|text_model)\.(model\.)?", "model.", name)
     return re.sub(r"^model\.lm_head\.", "lm_head.", inner)

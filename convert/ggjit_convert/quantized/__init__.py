@@ -8,6 +8,7 @@ and formulas: dequant_model of llama.cpp's conversion/base.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..errors import CheckpointError
 from ..sources import Checkpoint
@@ -24,12 +25,20 @@ METHODS: dict[str, Fold] = {
 }
 
 
+def _settings(config: dict[str, Any]) -> Any:
+    """Return what is said of the whole model, or of the text model inside it."""
+    text = config.get("text_config")
+    inner = text.get("quantization_config") if isinstance(text, dict) else None
+    whole = config.get("quantization_config")
+    return inner if whole is None else whole
+
+
 def plain(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint whose quantized tensors are folded.
 
     Raises: CheckpointError for a way that is not known, parts that are missing or do not fit.
     """
-    given = checkpoint.config.get("quantization_config")
+    given = _settings(checkpoint.config)
     if given is None:
         return checkpoint
     path = checkpoint.folder / "config.json"
