@@ -6,7 +6,7 @@ model. Shapes are NumPy's: the last axis is contiguous.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +36,20 @@ class Array(Protocol):
 
     def blocks(self, start: int, stop: int) -> Bytes:
         """Return part of the first axis as `type` stores it. Shapes: [stop - start, ..., bytes]."""
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """An `Array` over a mapped file."""
+
+    def forget(self) -> None:
+        """Give back the memory that its elements took when they were read."""
+
+
+def forget(a: Array) -> None:
+    """Give back the memory of all mapped files that an array was read from."""
+    waiting = [a]
+    while waiting:
+        waiting += getattr(a := waiting.pop(), "sources", ())
+        if isinstance(a, Mapped):
+            a.forget()

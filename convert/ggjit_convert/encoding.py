@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from .arrays import Bytes, Floats
+from .arrays import Bytes, Floats, forget
 from .plan import Planned
 from .quantize import FLOATS, encode
 from .written import Written
@@ -22,7 +22,8 @@ def encoded(planned: Planned) -> Written:
     Its pieces raise ValueError for values that are not finite.
     """
     pieces = [partial(_encoded, planned, start, stop) for start, stop in bounds(planned.shape)]
-    return Written(planned.name, planned.shape, planned.type, planned.n_bytes, pieces)
+    release = partial(forget, planned.source)
+    return Written(planned.name, planned.shape, planned.type, planned.n_bytes, pieces, release)
 
 
 def bounds(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,7 @@ from .keys import Keys, Typed
 from .plan import Planned, mapped
 from .quantized import plain
 from .sources import Checkpoint, located, open_checkpoint
+from .sources.files import forget_pages
 from .vocab import Vocabulary, vocabulary_of
 
 
@@ -151,6 +152,9 @@ class Decoded:
     def blocks(self, start: int, stop: int) -> Bytes:
         data = self.tensor.data.reshape(self.shape[0], -1) if self.shape[0] else self.tensor.data
         return data[start:stop].reshape(stop - start, *self.shape[1:-1], -1)
+
+    def forget(self) -> None:
+        forget_pages(self.tensor.data)
 
 
 def origin_at(

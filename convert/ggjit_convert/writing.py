@@ -18,6 +18,7 @@ from .header import alignment_of, header
 from .keys import Pair
 from .written import Piece, Written
 
+Release = Callable[[], None]
 Progress = Callable[[str, int, int], None]
 
 
@@ -72,10 +73,10 @@ def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
     """Write the data; yield how many bytes each piece has."""
     alignment = alignment_of(file.pairs)
     with ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[tuple[int, Future[Bytes]]] = deque()
+        waiting: deque[tuple[Future[Bytes], int, Release]] = deque()
         try:
-            for padding, piece in _pieces(file.tensors, alignment):
-                waiting.append((padding, pool.submit(piece)))
+            for piece, *after in _pieces(file.tensors, alignment):
+                waiting.append((pool.submit(piece), *after))
                 if len(waiting) > 2 * n_threads:
                     yield _write_one(out, *waiting.popleft())
             while waiting:
@@ -85,16 +86,17 @@ def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
             raise
 
 
-def _pieces(tensors: Sequence[Written], alignment: int) -> Iterator[tuple[int, Piece]]:
-    """Yield pieces, each with how many bytes of padding follow it."""
+def _pieces(tensors: Sequence[Written], alignment: int) -> Iterator[tuple[Piece, int, Release]]:
+    """Yield pieces, each with how many bytes of padding follow it and what to do then."""
     for tensor in tensors:
         *first, last = tensor.pieces
-        yield from ((0, piece) for piece in first)
-        yield -tensor.n_bytes % alignment, last
+        yield from ((piece, 0, lambda: None) for piece in first)
+        yield last, -tensor.n_bytes % alignment, tensor.release
 
 
-def _write_one(out: BinaryIO, padding: int, piece: Future[Bytes]) -> int:
+def _write_one(out: BinaryIO, piece: Future[Bytes], padding: int, release: Release) -> int:
     data = piece.result()
     out.write(data.reshape(-1).data)
     out.write(bytes(padding))
+    release()
     return data.nbytes

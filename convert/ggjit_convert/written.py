@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ggjit.gguf import GGMLType, Tensor
 
 from .arrays import Bytes
+from .sources.files import forget_pages
 
 Piece = Callable[[], Bytes]
 COPIED = 1 << 24  # bytes at a time
@@ -17,18 +19,23 @@ COPIED = 1 << 24  # bytes at a time
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """What the table says of a tensor, and its bytes in pieces, each made when it is called for."""
+    """What the table says of a tensor, and its bytes in pieces, each made when it is called for.
+
+    `release` is called when all are written.
+    """
 
     name: str
     shape: tuple[int, ...]
     type: GGMLType
     n_bytes: int
     pieces: Sequence[Piece]
+    release: Callable[[], None] = lambda: None
 
 
 def copied(tensor: Tensor) -> Written:
     """Return a tensor of a GGUF file as it is."""
-    return of_bytes(tensor.name, tensor.shape, tensor.type, tensor.data)
+    made = of_bytes(tensor.name, tensor.shape, tensor.type, tensor.data)
+    return replace(made, release=partial(forget_pages, tensor.data))
 
 
 def floats(name: str, values: np.ndarray) -> Written:

@@ -1,12 +1,18 @@
 """Folders of safetensors, single and sharded: every element type, a few rows at a time."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from checkpoint_files import NAMES, bf16, safetensors, write
 
 from ggjit.gguf import GGMLType
+from ggjit_convert.arrays import forget
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.sources import open_checkpoint
+from ggjit_convert.sources.files import forget_pages
+from ggjit_convert.transforms import transposed
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -79,3 +85,29 @@ def test_a_snapshot_of_the_hubs_cache_is_links_into_its_blobs(tmp_path):
     snapshot.mkdir(parents=True)
     (snapshot / "model.safetensors").symlink_to("../../blobs/1")
     assert list(open_checkpoint(snapshot).tensors) == ["x"]
+
+
+def resident():
+    """Bytes of mapped files that are in memory."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("needs /proc")
+    return 1024 * int(re.search(r"RssFile:\s+(\d+)", status.read_text())[1])
+
+
+def test_what_a_tensor_was_read_from_is_given_back(tmp_path, rng):
+    values = rng.standard_normal((1 << 11, 1 << 11)).astype(np.float32)
+    array = open_checkpoint(write(tmp_path, model__safetensors={"x": values})).tensors["x"]
+    before = resident()
+    turned = transposed(array)
+    np.testing.assert_array_equal(turned.rows(0, 1 << 11), values.T)
+    assert resident() > before + values.nbytes // 2
+    forget(turned)
+    assert resident() < before + values.nbytes // 2
+    np.testing.assert_array_equal(array.rows(3, 9), values[3:9])
+
+
+def test_only_mapped_files_are_given_back():
+    data = np.frombuffer(bytes(range(256)) * 256, np.uint8)
+    forget_pages(data)
+    assert data.tobytes() == bytes(range(256)) * 256

@@ -9,10 +9,12 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ggjit.backends.cpu.memory import drop_pages
 from ggjit.gguf import GGUFError
 from ggjit.gguf.source import open_regular
 
@@ -53,3 +55,14 @@ def map_file(path: Path) -> Bytes:
         if not size:
             raise CheckpointError("the file is empty", path=path)
         return np.frombuffer(mmap.mmap(source.fileno(), size, access=mmap.ACCESS_READ), np.uint8)
+
+
+def forget_pages(data: npt.NDArray[Any]) -> None:
+    """Give back the memory of part of a mapped file; it is read again where it is needed."""
+    owner: object = data
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, memoryview):
+        owner = owner.obj
+    if isinstance(owner, mmap.mmap) and data.flags.c_contiguous:
+        drop_pages(data)

@@ -9,6 +9,7 @@ from ggjit.gguf import GGMLType
 
 from ..arrays import Bytes, Floats
 from .elements import Element, Values, as_bytes
+from .files import forget_pages
 
 MAX_ELEMENTS = 1 << 48
 
@@ -42,3 +43,6 @@ class Stored:
 
     def blocks(self, start: int, stop: int) -> Bytes:
         return as_bytes(self.element.stored(self.data[start:stop]))
+
+    def forget(self) -> None:
+        forget_pages(self.data)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ggjit.gguf import GGMLType
 
-from ..arrays import Array
+from ..arrays import Array, forget
 from ..encoding import bounds
 from ..writing import Progress
 
@@ -56,6 +56,8 @@ def compare(
                 errors.append(TensorError(name, b.type.name, b.shape, problem=problem))
             else:
                 errors.append(_compare(name, expected[name], found[name], pool))
+                forget(expected[name])
+                forget(found[name])
     return errors
 
 
