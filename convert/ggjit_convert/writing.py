@@ -75,8 +75,8 @@ def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
     with ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[tuple[Future[Bytes], int, Release]] = deque()
         try:
-            for piece, *after in _pieces(file.tensors, alignment):
-                waiting.append((pool.submit(piece), *after))
+            for piece, padding, release in _pieces(file.tensors, alignment):
+                waiting.append((pool.submit(piece), padding, release))
                 if len(waiting) > 2 * n_threads:
                     yield _write_one(out, *waiting.popleft())
             while waiting:
