@@ -241,7 +241,7 @@ def test_chat_templates(tmp_path: Path) -> None:
     assert found() == {"chat_template": "J"}
     (tmp_path / "chat_template.jinja").write_bytes("Ünï\r\n".encode())
     assert found() == {"chat_template": "Ünï\n"}
-    assert found(chat_template="A") == {"chat_template": "A"}
+    assert found(chat_template="A") == {"chat_template": "Ünï\n"}
     (tmp_path / "additional_chat_templates").mkdir()
     (tmp_path / "additional_chat_templates" / "rag.jinja").write_text("R")
     assert found() == {

@@ -1,6 +1,7 @@
-"""Chat templates: in tokenizer_config.json, one or several with names, or in files of their own.
+"""Chat templates: in files of their own, or in tokenizer_config.json, one or several with names.
 
-Source: llama.cpp `gguf-py/gguf/vocab.py` (`SpecialVocab`) for which of them counts.
+Source: transformers' `tokenization_utils_base.py` for which of them counts (llama.cpp's converter
+takes tokenizer_config.json's first); llama.cpp `gguf-py/gguf/vocab.py` for the keys.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ NAMED = "tokenizer.chat_templates"
 
 def chat_templates(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the default template and those with names, as far as there are any."""
-    found = tokenizer_config.get("chat_template")
+    found = _from_files(folder)
     if found is None:
-        found = _from_files(folder)
+        found = tokenizer_config.get("chat_template")
+    if found is None:
+        found = _of_processor(folder)
     keys = {FIELD: found} if isinstance(found, str) else {}
     if isinstance(found, list):
         keys = _named(found)
@@ -38,10 +41,16 @@ def _check(folder: Path, key: str, template: str | list[str]) -> None:
 
 
 def _from_files(folder: Path) -> Any:
-    jinja, as_json = inside(folder, "chat_template.jinja"), inside(folder, "chat_template.json")
-    if jinja.is_file():
-        return [{"name": "default", "template": _text(jinja)}, *_additional(folder)]
-    return read_json(as_json).get("chat_template") if as_json.is_file() else None
+    jinja = inside(folder, "chat_template.jinja")
+    if not jinja.is_file():
+        return None
+    return [{"name": "default", "template": _text(jinja)}, *_additional(folder)]
+
+
+def _of_processor(folder: Path) -> Any:
+    """Return the template of what reads images as well, as it used to be stored."""
+    path = inside(folder, "chat_template.json")
+    return read_json(path).get("chat_template") if path.is_file() else None
 
 
 def _additional(folder: Path) -> list[dict[str, str]]:
