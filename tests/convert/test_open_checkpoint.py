@@ -1,5 +1,6 @@
 """Folders of safetensors, single and sharded: every element type, a few rows at a time."""
 
+import json
 import re
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_shards_are_put_together_in_order_of_their_files(tmp_path):
     places = {f"{i}{c}": f"model-{i}-of-2.safetensors" for c in "ab" for i in (2, 1)}
     write(tmp_path, model__safetensors__index__json={"weight_map": places})
     assert list(open_checkpoint(tmp_path).tensors) == ["1b", "1a", "2b", "2a"]
+
+
+def test_of_two_of_a_name_the_index_says_which(tmp_path):
+    one, two = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    folder = write(
+        tmp_path, a__safetensors={"x": one, "y": one}, b__safetensors={"x": two, "z": two},
+    )  # fmt: skip
+    places = {"x": "b.safetensors", "y": "a.safetensors", "z": "b.safetensors"}
+    index = json.dumps({"weight_map": places})
+    (folder / "model.safetensors.index.json").write_text(index)
+    found = open_checkpoint(folder).tensors
+    assert sorted(found) == ["x", "y", "z"]
+    assert not found["x"].rows(0, 2).any()
 
 
 def test_files_beside_the_weights(tmp_path):

@@ -86,6 +86,16 @@ def test_float8_of_rows_and_of_all(folded, rng, n_scales):
     check(out["a.weight"], expected, rng)
 
 
+def test_float8_of_model_optimizer(folded, rng):
+    weight, values = e4m3(rng, 7, 10)
+    scale = scales_of(rng)
+    tensors = {"a.weight": weight, "a.weight_scale": scale, "a.input_scale": scale,
+               "a.k_proj.k_scale": scale}  # fmt: skip
+    out = folded(tensors, quant_method="modelopt", quant_algo="FP8")
+    assert list(out) == ["a.weight"]
+    check(out["a.weight"], values * scale, rng)
+
+
 def test_scales_of_bfloat16_are_multiplied_as_float32(folded, rng):
     weight, values = e4m3(rng, 6, 8)
     kind, bits = bf16(scales_of(rng, 6, 1))
@@ -138,7 +148,7 @@ def test_packed_integers(folded, rng, bits, zero_points, reordered):
     group = np.arange(n_in) // 14
     tensors = {
         "a.weight_packed": packed(codes, bits), "a.weight_scale": scales,
-        "a.weight_shape": np.array([n_out, n_in]),
+        "a.weight_shape": np.array([n_out, n_in]), "a.k_scale": scales[:1],
     }  # fmt: skip
     if zero_points:
         zeros = rng.integers(0, 1 << bits, (n_out, n_groups))
@@ -200,6 +210,7 @@ BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
     "an unknown way": ({}, {"quant_method": "exl2"}, "quant_method: is 'exl2', known: awq"),
+    "fp4": ({}, {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "known: FP8"),
     "no way": ({}, {}, "quant_method: is None"),
     "a list": ({}, {"quant_method": ["fp8"]}, r"quant_method: is \['fp8'\]"),
     "bits": (GPTQ, {"quant_method": "gptq", "bits": 3}, "bits: is '3', known: 2, 4, 8"),

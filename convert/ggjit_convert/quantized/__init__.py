@@ -21,6 +21,7 @@ METHODS: dict[str, Fold] = {
     "fbgemm_fp8": float8.fold,
     "fp8": float8.fold,
     "gptq": gptq.fold,
+    "modelopt": float8.fold_modelopt,
     "mxfp4": mxfp4.fold,
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Floats
-from .float8 import with_scales
+from .float8 import of_weights, with_scales
 from .parts import Dequantized, Integers, check_shape, groups_of, integers, taken, unpacked
 from .settings import Settings, Tensors
 
@@ -33,7 +33,7 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
 
 
 def _packed(tensors: Tensors, bits: int) -> Tensors:
-    out = dict(tensors)
+    out = of_weights(tensors)
     for name in [name for name in out if name.endswith(".weight_packed")]:
         base = name.removesuffix("_packed")
         words, scales, shape = (taken(out, base + part) for part in ("_packed", "_scale", "_shape"))

@@ -11,7 +11,7 @@ from .parts import scaled, taken
 from .settings import Settings, Tensors
 
 SCALE = re.compile(r"(.*)(?:_scale_inv|(weight)_scale|qscale_(weight))")
-# Scales of activations, which are not quantized here
+# Scales of activations and caches, which are not quantized here
 UNUSED = re.compile(r"[._]activation_scale$|\.(input|output|k|v|q)_scale(_ub)?$|\.qscale_act$")
 
 
@@ -19,9 +19,20 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     return with_scales(tensors, settings.block_size("weight_block_size"))
 
 
+def fold_modelopt(tensors: Tensors, settings: Settings) -> Tensors:
+    """Fold what NVIDIA's Model Optimizer made. Raises: CheckpointError for FP4."""
+    settings.one_of("quant_algo", ("FP8",))
+    return with_scales(tensors, ())
+
+
+def of_weights(tensors: Tensors) -> Tensors:
+    """Leave out what is not of weights."""
+    return {name: a for name, a in tensors.items() if not UNUSED.search(name)}
+
+
 def with_scales(tensors: Tensors, block: tuple[int, ...]) -> Tensors:
     """Multiply tensors by their scales. Raises: ValueError if they do not fit."""
-    out = {name: a for name, a in tensors.items() if not UNUSED.search(name)}
+    out = of_weights(tensors)
     for name in [name for name in out if SCALE.fullmatch(name)]:
         found = SCALE.fullmatch(name)
         assert found

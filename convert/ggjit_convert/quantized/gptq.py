@@ -40,8 +40,10 @@ def dequantized(
     def read(start: int, stop: int) -> Floats:
         words: Integers = integers(weight)[:, start:stop]
         codes = unpacked(words, shifts, bits).swapaxes(1, 2).reshape(n_in, -1).astype(np.int32)
-        offsets = unpacked(integers(zeros), shifts, bits).reshape(n_groups, n_out)
-        offsets = offsets[:, start:stop].astype(np.int32) + less
+        first, last = start // len(shifts), -(-stop // len(shifts))
+        offsets = unpacked(integers(zeros)[:, first:last], shifts, bits).reshape(n_groups, -1)
+        skipped = start - first * len(shifts)
+        offsets = offsets[:, skipped : skipped + stop - start].astype(np.int32) + less
         scale = scales.rows(0, n_groups)[:, start:stop]
         return (scale[group] * (codes - offsets[group]).astype(np.float32)).T
 

@@ -72,7 +72,13 @@ def _read_indexed(index: Path) -> dict[str, Array]:
         if name not in found[shard_name]:
             problem = f"says {name[:96]!r} is in {shard_name}, but it is not"
             raise CheckpointError(problem, path=index, field="weight_map")
-    return _together(found, index.parent)
+    kept = {shard: _kept(shard, tensors, places) for shard, tensors in found.items()}
+    return _together(kept, index.parent)
+
+
+def _kept(shard: str, tensors: Mapping[str, Array], places: dict[str, str]) -> dict[str, Array]:
+    """Leave out tensors that the index says are in another shard, which has them as well."""
+    return {name: a for name, a in tensors.items() if places.get(name, shard) == shard}
 
 
 def _weight_map(index: Path) -> dict[str, str]:
