@@ -39,6 +39,15 @@ def config_of(name):
     return json.loads((DATA / name / "config.json").read_text())
 
 
+@pytest.mark.parametrize("name", ["olmo2_groups", "qwen2_odd", "deepseek2_v2", "glm4_plain"])
+@pytest.mark.parametrize("missing", ["num_attention_heads", "hidden_size"])
+def test_what_every_engine_needs_is_not_left_out(name, missing):
+    config = config_of(name)
+    del config[missing]
+    with pytest.raises(CheckpointError, match=f"{missing} .*is missing"):
+        keys(config)
+
+
 # -- rotary embeddings ----------------------------------------------------------------------------
 
 

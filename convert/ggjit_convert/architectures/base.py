@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 
 from ..arrays import Array
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import REQUIRED, Hyperparameters
 from ..keys import Keys
 from ..sources import Checkpoint
 from ..transforms import computed, ordered
@@ -36,6 +36,7 @@ SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
     ("attention.key_length", ("head_dim",), True),
     ("attention.value_length", ("head_dim",), True),
 ]
+NEEDED = ("context_length", "embedding_length", "attention.head_count")
 SCORES = {"softmax": 1, "sigmoid": 2}
 
 
@@ -109,7 +110,8 @@ class Architecture:
         k["block_count"] = self.n_blocks
         for key, names, whole in SHARED_KEYS:
             read = self.h.integer if whole else self.h.number
-            if (value := read(*names, default=None)) is not None:
+            default = REQUIRED if key in NEEDED else None
+            if (value := read(*names, default=default)) is not None:
                 k[key] = value
         score = self.h.text("score_function", "scoring_func", default=None)
         if score is not None:

@@ -101,7 +101,7 @@ def _read_numbered(folder: Path, names: list[str]) -> dict[str, Array]:
     return _together({name: read_file(inside(folder, name)) for name in names}, folder)
 
 
-def _together(shards: dict[str, Mapping[str, Array]], folder: Path) -> dict[str, Array]:
+def _together(shards: Mapping[str, Mapping[str, Array]], folder: Path) -> dict[str, Array]:
     tensors: dict[str, Array] = {}
     for shard_name, shard in shards.items():
         for name in shard:
