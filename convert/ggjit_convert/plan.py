@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ggjit.gguf import GGMLType
 
 from .architectures import Architecture
@@ -19,6 +21,8 @@ from .arrays import Array, Floats
 from .errors import CheckpointError
 
 GGUF_NAME = re.compile(r"blk\.\d+\.")
+EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
+COMPARED = 256  # rows at a time
 SHOWN = 8  # of one kind of problem
 
 
@@ -56,6 +60,8 @@ def mapped(family: Architecture) -> Tensors:
     problems += listed("are missing", _missing(found, family))
     if problems:
         raise CheckpointError("; ".join(problems), path=family.checkpoint.path)
+    if family.h.flag("tie_word_embeddings") and _is_copy(found.get(OUTPUT), found[EMBEDDING]):
+        del found[OUTPUT]  # engines take the embedding where there is none
     return found
 
 
@@ -94,6 +100,15 @@ def unused(given: Tensors, found: Tensors) -> list[str]:
         used.add(id(a := below.pop()))
         below += getattr(a, "sources", ())
     return [n for n, a in given.items() if id(a) not in used and not NOT_WEIGHTS.search(n)]
+
+
+def _is_copy(a: Array | None, b: Array) -> bool:
+    """Tell whether two arrays hold the same, of the same type."""
+    if a is None or (a.shape, a.type) != (b.shape, b.type):
+        return False
+    starts = range(0, a.shape[0], COMPARED)
+    return all(np.array_equal(a.blocks(i, end := min(i + COMPARED, a.shape[0])), b.blocks(i, end))
+               for i in starts)  # fmt: skip
 
 
 def _missing(found: Iterable[str], family: Architecture) -> list[str]:

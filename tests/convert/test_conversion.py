@@ -98,6 +98,17 @@ def test_auto_keeps_what_the_checkpoint_has(checkpoint, rng, tmp_path):
     assert types["blk.1.ffn_up.weight"] == "F32"
 
 
+@pytest.mark.parametrize(("tied", "same", "kept"), [
+    (True, True, False), (True, False, True), (False, True, True),
+])  # fmt: skip
+def test_a_copy_of_the_embedding_is_written_once(checkpoint, rng, tied, same, kept):
+    copy = llama(np.random.default_rng(5))["model.embed_tokens.weight"]
+    other = copy if same else copy + 1
+    changes = {"model.embed_tokens.weight": copy, "lm_head.weight": other}
+    found = FromCheckpoint.at(checkpoint(changes, tie_word_embeddings=tied), vocabulary=False)
+    assert ("output.weight" in found.tensors) is kept
+
+
 def test_wishes(checkpoint):
     wishes = Wishes(GGMLType.F16, GGMLType.BF16, [(r"blk\.1\.ffn_(up|gate)", GGMLType.Q4_1)])
     plan = Conversion.of(FromCheckpoint.at(checkpoint(), vocabulary=False), "q8_0", wishes).plan
