@@ -16,13 +16,16 @@ from .families import family_keys
 from .generation import generation_keys
 from .sentencepiece import sentencepiece_bpe
 from .sentencepiece_model import read_sentencepiece_model
+from .slow_files import MERGES, VOCAB, as_tokenizer_json, has_slow_files
 from .special_tokens import special_tokens
 from .tekken import tekken_bpe
 from .tiktoken import FILES, is_tiktoken, tiktoken_bpe
-from .tokenizer_json import TokenizerJson, read_tokenizer_json
+from .tokenizer_json import TokenizerJson, checked, read_tokenizer_json
 from .vocabulary import KEY, OWN_KEY, Vocabulary
 
 __all__ = ["Vocabulary", "tokenizer_file", "vocabulary_of"]
+
+NAMES = ("tokenizer.json", "tekken.json", *FILES)
 
 
 def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
@@ -31,9 +34,8 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     `arch` is GGUF's name of the architecture. Raises: CheckpointError naming the file and what is
     wrong in it; OSError.
     """
-    path = inside(folder, "tokenizer.json")
-    source = read_tokenizer_json(path) if path.is_file() else None
     tokenizer_config = _optional(folder, "tokenizer_config.json")
+    source = _rules(folder, tokenizer_config or {})
     try:
         found = _tokens(folder, source, tokenizer_config or {}, n_vocab, arch)
     except CheckpointError:
@@ -53,10 +55,21 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     return found
 
 
+def _rules(folder: Path, tokenizer_config: dict[str, Any]) -> TokenizerJson | None:
+    """Return what tokenizer.json says, or files of before say together."""
+    path = inside(folder, "tokenizer.json")
+    if path.is_file():
+        return read_tokenizer_json(path)
+    if tokenizer_file(folder) == (vocab := inside(folder, VOCAB)):
+        return checked(vocab, as_tokenizer_json(folder, tokenizer_config))
+    return None
+
+
 def tokenizer_file(folder: Path) -> Path | None:
     """Return the file that tells a checkpoint's tokens, None if there is none."""
-    names = ("tokenizer.json", "tekken.json", *FILES)
-    return next((path for name in names if (path := inside(folder, name)).is_file()), None)
+    paths = (inside(folder, name) for name in NAMES)
+    found = next((path for path in paths if path.is_file()), None)
+    return inside(folder, VOCAB) if found is None and has_slow_files(folder) else found
 
 
 def _tokens(
@@ -84,8 +97,9 @@ def _tokens(
         return found
     if source is not None:
         return byte_fallback_bpe(source, n_vocab)
-    files = ", ".join(("tokenizer.json", "tekken.json", *FILES))
-    raise CheckpointError(f"there is no tokenizer in it, none of {files}", path=folder)
+    files = ", ".join(NAMES)
+    problem = f"there is no tokenizer in it, none of {files}, nor {VOCAB} with {MERGES}"
+    raise CheckpointError(problem, path=folder)
 
 
 def _optional(folder: Path, name: str) -> dict[str, Any] | None:

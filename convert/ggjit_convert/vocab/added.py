@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
+from ..sources.files import inside
+from ..sources.strict_json import read_json
 from .vocabulary import OWN_KEY, SPACE, Token, TokenType
 
 # Tokens that files do not call special although they are.
@@ -24,6 +26,13 @@ class AddedToken:
     special: bool
     strips_left: bool = False
     strips_right: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the token as tokenizer.json lists it."""
+        return {
+            "id": self.id, "content": self.content, "single_word": False, "normalized": False,
+            "lstrip": self.strips_left, "rstrip": self.strips_right, "special": self.special,
+        }  # fmt: skip
 
 
 def added_tokens(path: Path, field: str, entries: Any) -> dict[int, AddedToken]:
@@ -57,6 +66,18 @@ def decoder_tokens(folder: Path, tokenizer_config: Mapping[str, Any]) -> dict[in
         if isinstance(token, Mapping) and id.isdecimal()
     ]
     return added_tokens(folder / "tokenizer_config.json", "added_tokens_decoder", entries)
+
+
+def listed(folder: Path, tokenizer_config: Mapping[str, Any]) -> Iterator[AddedToken]:
+    """Yield the tokens that files beside a vocabulary list, those that count most last.
+
+    Raises: CheckpointError naming the entry.
+    """
+    path = inside(folder, "added_tokens.json")
+    if path.is_file():
+        entries = [{"id": id, "content": text} for text, id in read_json(path).items()]
+        yield from added_tokens(path, "added_tokens", entries).values()
+    yield from decoder_tokens(folder, tokenizer_config).values()
 
 
 def added_token(added: AddedToken) -> Token:

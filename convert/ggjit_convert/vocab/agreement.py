@@ -6,6 +6,7 @@ checkpoint's does that, which only tokenizer.json does.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ from ggjit.gguf.values import Metadata
 from ggjit.text import Tokenizer
 from ggjit.text.pretokenizers import PRE_TOKENIZERS
 
+from ..sources.files import inside
+from ..sources.strict_json import read_json
 from .nasty_texts import NASTY, random_texts
 from .ranks import encoder, read_ranks
+from .slow_files import VOCAB, as_tokenizer_json
 from .tekken import read_tekken
 from .tiktoken import FILES, is_tiktoken
 
@@ -70,11 +74,13 @@ def round_trip(source: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> 
 
     Raises: ValueError where the file cannot be read.
     """
-    read = _tokenizer_json
-    if source.suffix == ".model":
+    read, special = _tokenizer_json, source.suffix == ".json"
+    if source.name == VOCAB:
+        read = _slow_files
+    elif source.suffix == ".model":
         read = _sentencepiece
     if source.name == "tekken.json":
-        read = _tekken
+        read, special = _tekken, False
     elif is_tiktoken(source):
         read = _tiktoken
     try:
@@ -82,7 +88,7 @@ def round_trip(source: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> 
     except Exception as error:
         raise ValueError(f"{source}: {error}") from None
     texts = [*NASTY, *random_texts(words, n_random)]
-    return compared(encode, tokenizer, texts, special=read is _tokenizer_json)
+    return compared(encode, tokenizer, texts, special=special)
 
 
 def compared(
@@ -101,9 +107,18 @@ def compared(
 
 
 def _tokenizer_json(path: Path) -> tuple[Encode, list[str]]:
-    library = LibraryTokenizer.from_file(str(path))
+    return _of_library(LibraryTokenizer.from_file(str(path)))
+
+
+def _of_library(library: LibraryTokenizer) -> tuple[Encode, list[str]]:
     words = sorted(library.get_vocab(with_added_tokens=True))
     return lambda text: library.encode(text, add_special_tokens=False).ids, words
+
+
+def _slow_files(path: Path) -> tuple[Encode, list[str]]:
+    config = inside(path.parent, "tokenizer_config.json")
+    found = as_tokenizer_json(path.parent, read_json(config) if config.is_file() else {})
+    return _of_library(LibraryTokenizer.from_str(json.dumps(found)))
 
 
 def _sentencepiece(path: Path) -> tuple[Encode, list[str]]:

@@ -6,13 +6,10 @@ that the model itself calls user-defined are so here, too, as sentencepiece find
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from ..sources.files import inside
-from ..sources.strict_json import read_json
-from .added import AddedToken, added_token, added_tokens, decoder_tokens
+from .added import AddedToken, added_token, listed
 from .sentencepiece_model import BPE, SentencePieceModel
 from .vocabulary import (
     KEY,
@@ -40,7 +37,7 @@ def sentencepiece_bpe(
     if source.model_type != BPE:
         raise source.error("is not a BPE, the only kind of SentencePiece model that is supported")
     tokens = {id: _found_whole(token) for id, token in source.tokens.items()}
-    for added in _added(source.path.parent, tokenizer_config):
+    for added in listed(source.path.parent, tokenizer_config):
         tokens[added.id] = scored(added_token(added))
     for id, added in beside.items():
         if id not in tokens:
@@ -61,15 +58,6 @@ def _found_whole(token: Token) -> Token:
     if token.type is TokenType.USER_DEFINED:
         return Token(token.text.replace(SPACE, " "), token.type, token.score)
     return token
-
-
-def _added(folder: Path, tokenizer_config: Mapping[str, Any]) -> Iterable[AddedToken]:
-    path = inside(folder, "added_tokens.json")
-    if path.is_file():
-        entries = [{"id": id, "content": text} for text, id in read_json(path).items()]
-        for added in added_tokens(path, "added_tokens", entries).values():
-            yield AddedToken(added.id, added.content, special=False)
-    yield from decoder_tokens(folder, tokenizer_config).values()
 
 
 def _charsmap_lost(source: SentencePieceModel) -> list[str]:

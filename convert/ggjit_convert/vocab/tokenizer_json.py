@@ -46,7 +46,11 @@ def read_tokenizer_json(path: Path) -> TokenizerJson:
 
     Raises: CheckpointError naming the field.
     """
-    data = read_json(path)
+    return checked(path, read_json(path))
+
+
+def checked(path: Path, data: dict[str, Any]) -> TokenizerJson:
+    """Check what a tokenizer.json holds. Raises: CheckpointError naming the field."""
     model = _object(path, "model", data.get("model"))
     # Files of before 0.10 of the library do not say the model's type.
     model.setdefault("type", "BPE" if "merges" in model else "WordLevel")
