@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from .origins import Origin
     from .quantize.policy import Wishes
+    from .writing import Progress
 
 
 def option(*names: str, metavar: str, help: str) -> Any:
@@ -23,6 +26,11 @@ Force = Annotated[bool, typer.Option("--force", help="Write over an existing fil
 Threads = Annotated[int | None, option("-t", "--threads", metavar="N", help="Threads (all).")]
 
 
+TYPES = (  # of whole files; importing what knows them would make every command slow
+    "f32, bf16, f16, q8_0, q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s, q3_k_l, q3_k_m, q3_k_s, q2_k, "
+    "q2_k_s, q5_1, q5_0, q4_1, q4_0, mxfp4, mxfp4_moe, iq4_nl, iq4_xs, iq3_m, iq3_s, iq3_xs, "
+    "iq3_xxs, iq2_m, iq2_s, iq2_xs, iq2_xxs, iq1_m, iq1_s, tq2_0, tq1_0"
+)
 N_TOKENS = 256  # whose logits are compared to verify a file
 
 
@@ -36,11 +44,11 @@ class TypeFlags:
     ] = None
     output_type: Annotated[
         str | None, option("--output-type", "--output-tensor-type", metavar="TYPE",
-                           help="Type of output.weight."),
+                           help="Type of the one tensor output.weight."),
     ] = None  # fmt: skip
     embedding_type: Annotated[
         str | None, option("--token-embedding-type", metavar="TYPE",
-                           help="Type of token_embd.weight."),
+                           help="Type of the one tensor token_embd.weight."),
     ] = None  # fmt: skip
     pure: Annotated[
         bool, typer.Option("--pure", help="One type for all tensors instead of a mix.")
@@ -53,12 +61,13 @@ class TypeFlags:
     ] = False  # fmt: skip
 
     def wishes(self) -> Wishes:
-        """Return what was asked for. Raises: ValueError for a type there is not."""
+        """Return what was asked for. Raises: ValueError for a type that cannot be made."""
+        from .quantize import find_type
         from .quantize.policy import Wishes
 
         overrides = [_override(text) for text in self.tensor_types or ()]
-        output = _type(self.output_type) if self.output_type else None
-        embedding = _type(self.embedding_type) if self.embedding_type else None
+        output = find_type(self.output_type) if self.output_type else None
+        embedding = find_type(self.embedding_type) if self.embedding_type else None
         return Wishes(output, embedding, overrides, self.pure)
 
 
@@ -68,15 +77,16 @@ def convert(
                             help="A folder as Hugging Face lays it out (a model, or an adapter of"
                                  " PEFT), a file of tensors, or hf:OWNER/REPO."),
     ],
-    flags: TypeFlags,
-    out: Annotated[
-        Path | None, option("-o", "--output", "--outfile", metavar="FILE",
-                            help="The file to write, or its folder (NAME-TYPE.gguf, here)."),
-    ] = None,
+    *,
     type: Annotated[
         str, typer.Option("--type", "--outtype", metavar="TYPE",
-                          help="auto: as in the checkpoint; f32, f16, bf16, q8_0, q4_k_m, ..."),
+                          help=f"Of the file: auto, as in the checkpoint, or {TYPES}."),
     ] = "auto",
+    out: Annotated[
+        str | None, option("-o", "--output", "--outfile", metavar="FILE",
+                           help="The file to write, or its folder (NAME-TYPE.gguf, here)."),
+    ] = None,
+    flags: TypeFlags,
     lora: Annotated[
         list[str] | None, option("--lora", metavar="ADAPTER[:SCALE]",
                                  help="Merge an adapter of PEFT (may be repeated)."),
@@ -98,9 +108,14 @@ def convert(
     threads: Threads = None,
 ) -> None:  # fmt: skip
     """Convert a checkpoint (safetensors, or PyTorch files) to a GGUF file."""
+    from ggjit.cli.status import show_status
+
     from .origins import FromCheckpoint, origin_at
 
-    origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
+    with telling():
+        show_status(f"reading {source}")
+        _check(type, flags, out, force)
+        origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
     is_verified = verify or bool(as_json)
     if is_verified and origin.is_adapter:
         raise ValueError(f"{source} is an adapter: only models are verified")
@@ -113,8 +128,8 @@ def convert(
 
 def quantize(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A GGUF file.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write, or its folder.")],
-    type: Annotated[str, typer.Argument(metavar="TYPE", help="q8_0, q4_k_m, f16, ...")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The file to write, or its folder.")],
+    type: Annotated[str, typer.Argument(metavar="TYPE", help=f"{TYPES}.")],
     flags: TypeFlags,
     force: Force = False,
     threads: Threads = None,
@@ -122,33 +137,61 @@ def quantize(
     """Make a GGUF file of another type of one."""
     from .origins import FromGGUF
 
+    _check(type, flags, out, force)
     _make(FromGGUF(source), type, flags, out, force, threads)
 
 
+def _check(type: str, flags: TypeFlags, out: str | None, force: bool) -> None:
+    """Raise ValueError for what is wrong whatever the source may be."""
+    from .conversion import names_folder
+    from .types import Choice
+    from .writing import check_absent
+
+    Choice.of(type, flags.wishes())
+    if out is not None and not flags.dry_run and not names_folder(out):
+        check_absent([Path(out)], force)
+
+
 def _make(
-    origin: Origin, type: str, flags: TypeFlags, out: Path | None, force: bool, threads: int | None
+    origin: Origin, type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None
 ) -> Path | None:
     """Write the file and return it; None if only the plan was asked for."""
-    from ggjit.cli.status import load_status
-
     from .conversion import Conversion
     from .importance import read_importance
+    from .writing import check_absent
 
     importance = read_importance(flags.imatrix) if flags.imatrix else None
     conversion = Conversion.of(origin, type, flags.wishes(), importance)
     if flags.dry_run:
         print(conversion.table())
         return None
-    with load_status() as progress:
-        written = conversion.write(conversion.place(out), force, threads, progress)
-    for note in origin.notes():
+    path = conversion.place(out)
+    check_absent([path], force)
+    for note in conversion.notes():
         print(f"note: {note}", file=sys.stderr)
-    print(written)
-    return written
+    with telling() as progress:
+        conversion.write(path, force, threads, progress)
+    print(path)
+    return path
+
+
+@contextmanager
+def telling() -> Iterator[Progress]:
+    """Yield a function that shows progress; Ctrl-C leaves a line that says what became of it."""
+    from ggjit.cli.status import load_status
+
+    try:
+        with load_status() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        raise
 
 
 def _override(text: str) -> tuple[str, Any]:
     import re
+
+    from .quantize import find_type
 
     pattern, equals, name = text.rpartition("=")
     if not equals:
@@ -157,13 +200,4 @@ def _override(text: str) -> tuple[str, Any]:
         re.compile(pattern)
     except re.error as error:
         raise ValueError(f"--tensor-type {pattern!r} is no regular expression: {error}") from None
-    return pattern, _type(name)
-
-
-def _type(name: str) -> Any:
-    from ggjit.gguf import GGMLType
-
-    if name.upper() not in GGMLType.__members__:
-        known = ", ".join(GGMLType.__members__).lower()
-        raise ValueError(f"type {name!r} is none of {known}")
-    return GGMLType[name.upper()]
+    return pattern, find_type(name)

@@ -10,10 +10,11 @@ from pathlib import Path
 from .encoding import encoded
 from .importance import Importance
 from .keys import Keys
+from .notes import notes_on
 from .origins import FromGGUF, Origin, origin_at
 from .plan import Planned
 from .quantize.policy import Wishes
-from .types import CONVERTED, Choice
+from .types import AUTO, CONVERTED, Choice
 from .writing import File, Progress, check_absent, no_progress, write
 
 GGML_QUANT_VERSION = 2
@@ -30,7 +31,7 @@ def convert(
     Raises: CheckpointError for a bad checkpoint; ValueError for a bad wish; OSError.
     """
     conversion = Conversion.of(origin_at(source, vocabulary=vocabulary, lora=lora, base=base), type)
-    return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
+    return conversion.write(conversion.place(out), force, n_threads, progress)
 
 
 def requantize(
@@ -39,7 +40,7 @@ def requantize(
 ) -> Path:  # fmt: skip
     """Make a GGUF file of another type of one; return the file. Raises: ValueError; OSError."""
     conversion = Conversion.of(FromGGUF(Path(source)), type)
-    return conversion.write(conversion.place(Path(out)), force, n_threads, progress)
+    return conversion.write(conversion.place(out), force, n_threads, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,8 @@ class Conversion:
     ) -> Conversion:  # fmt: skip
         """Plan. Raises: ValueError for a type there is not, or importance that does not fit."""
         choice = Choice.of(type, wishes, importance is not None)
-        if origin.is_adapter and choice.name not in ("auto", *CONVERTED):
-            known = ", ".join(("auto", *CONVERTED)).lower()
+        if origin.is_adapter and choice.name not in (AUTO, *CONVERTED):
+            known = ", ".join((AUTO, *CONVERTED)).lower()
             raise ValueError(f"an adapter can be of type {known}, not {choice.name.lower()}")
         types = choice.types(origin.tensors, origin.keys())
         by_name = importance.of(origin.tensors) if importance else {}
@@ -71,16 +72,25 @@ class Conversion:
         keys = self.origin.keys(self.plan)
         keys.general["general.quantization_version"] = GGML_QUANT_VERSION
         if not self.origin.is_adapter:
-            keys.general["general.file_type"] = self.choice.file_type([p.type for p in self.plan])
+            keys.general["general.file_type"] = self.choice.mix(self.plan).file_type
         if self.importance:
             keys.general |= self.importance.about
         return keys
 
-    def place(self, out: Path | None) -> Path:
-        """Return the file to write: what was named, or a name of its own in a folder."""
-        if out is not None and not out.is_dir():
-            return out
-        return (out or Path()) / f"{self.origin.name}-{self.choice.name}.gguf"
+    def notes(self) -> list[str]:
+        """Return what is worth knowing before the file is written, a line each."""
+        return [*self.origin.notes(), *notes_on(self.plan)]
+
+    def place(self, out: Path | str | None) -> Path:
+        """Return the file to write: what was named, or a name of its own in a folder.
+
+        A folder that is not there is made if the name ends in a slash.
+        """
+        if out is not None and not names_folder(out):
+            return Path(out)
+        folder = Path(out or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{self.origin.name}-{self.choice.mix(self.plan).name}.gguf"
 
     def write(
         self, out: Path, force: bool, n_threads: int | None, progress: Progress = no_progress
@@ -93,15 +103,21 @@ class Conversion:
 
     def table(self) -> str:
         """Return a line for each tensor: name, shape, source's type, type, bytes."""
-        rows = [
-            (p.name, "x".join(map(str, p.shape)), p.source.type.name, p.type.name, f"{p.n_bytes}")
+        rows = [("tensor", "shape", "from", "to", "bytes")]
+        rows += [
+            (p.name, "x".join(map(str, p.shape)), p.source.type.name, p.type.name, f"{p.n_bytes:,}")
             for p in self.plan
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
-            f"{name:{widths[0]}}  {shape:{widths[1]}}  {was:>{widths[2]}} -> {now:{widths[3]}}"
+            f"{name:{widths[0]}}  {shape:{widths[1]}}  {was:{widths[2]}}  {now:{widths[3]}}"
             f"  {n_bytes:>{widths[4]}}"
             for name, shape, was, now, n_bytes in rows
         ]
         total = sum(planned.n_bytes for planned in self.plan)
-        return "\n".join([*lines, f"{len(rows)} tensors, {total / 1e6:.1f} MB"])
+        return "\n".join([*lines, f"{len(self.plan)} tensors, {total / 1e6:,.1f} MB"])
+
+
+def names_folder(out: Path | str) -> bool:
+    """Tell whether a place for a file is a folder for it: one that is there, or ends in a slash."""
+    return str(out).endswith(("/", os.sep)) or Path(out).is_dir()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .commands import Force, option
+from .commands import Force, option, telling
 
 if TYPE_CHECKING:
     from ggjit.gguf import Tensor
@@ -38,7 +38,7 @@ def set_metadata(
     ] = None,
     force: Force = False,
 ) -> None:  # fmt: skip
-    """Change metadata of a GGUF file."""
+    """Change metadata of a GGUF file, in place: the file is replaced once the new one is whole."""
     from .metadata import Metadata
 
     if (key is None) != (value is None) or (key is None and not remove):
@@ -100,12 +100,10 @@ def merge(
 
 
 def _write(files: Sequence[File], force: bool) -> None:
-    from ggjit.cli.status import load_status
-
     from .writing import check_absent, write
 
     check_absent([file.path for file in files], force)
-    with load_status() as progress:
+    with telling() as progress:
         write(files, N_THREADS, progress)
     for file in files:
         print(file.path)

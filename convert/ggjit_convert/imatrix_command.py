@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import Force, Threads, option
+from .commands import Force, Threads, option, telling
 
 FORMATS = ("gguf", "dat")
 
@@ -36,7 +36,6 @@ def imatrix(
     threads: Threads = None,
 ) -> None:  # fmt: skip
     """Find out how much columns of matrices matter, by a text that the model reads."""
-    from ggjit.cli.status import load_status
     from ggjit.hub import resolve
 
     from .collecting import collect
@@ -49,7 +48,7 @@ def imatrix(
     if n_windows is not None and n_windows < 1:
         raise ValueError(f"--chunks must be at least 1, not {n_windows}")
     check_absent([out], force)
-    with load_status() as progress:
+    with telling() as progress:
         path = Path(resolve(model))
         collected = collect(path, text, window, n_windows, process_output, threads, progress)
     for line in collected.unseen():

@@ -119,11 +119,7 @@ class FromGGUF:
         return keys
 
     def notes(self) -> list[str]:
-        types = {t.type for t in self.file.tensors.values() if t.type.n_columns > 1}
-        if not types:
-            return []
-        names = ", ".join(sorted(t.name for t in types))
-        return [f"{self.file.path} has {names} already: rounding once more adds to its errors"]
+        return []
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ A problem does not come alone: all of a kind are named in one message.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from .architectures.base import Tensors, names_of
 from .architectures.nested import NOT_WEIGHTS, text_tensors
 from .arrays import Array, Floats
 from .errors import CheckpointError
+from .quantize.policy import that_fits
 
 GGUF_NAME = re.compile(r"blk\.\d+\.")
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
@@ -28,26 +30,33 @@ SHOWN = 8  # of one kind of problem
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A tensor of the file to be, the type it will have, and how much its columns matter.
+    """A tensor of the file to be, the type it should have, and how much its columns matter.
 
     Shapes: importance [n_matrices, n_columns].
     """
 
     name: str
     source: Array
-    type: GGMLType
+    wanted: GGMLType
     importance: Floats | None = None
+
+    @property
+    def type(self) -> GGMLType:
+        """What it will have."""
+        return that_fits(self.wanted, self.shape[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.source.shape
 
     @property
+    def n_elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
     def n_bytes(self) -> int:
-        n_rows = 1
-        for n in self.shape[:-1]:
-            n_rows *= n
-        return n_rows * (self.shape[-1] // self.type.n_columns) * self.type.n_bytes
+        type, n_rows = self.type, math.prod(self.shape[:-1])
+        return n_rows * (self.shape[-1] // type.n_columns) * type.n_bytes
 
 
 def mapped(family: Architecture) -> Tensors:

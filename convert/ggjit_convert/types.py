@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ggjit.gguf import GGMLType
 
 from .arrays import Array
 from .keys import Keys
-from .quantize import encodable
-from .quantize.mixes import MIXES, find_mix
-from .quantize.policy import Model, Wishes, that_fits, types_of
+from .plan import Planned
+from .quantize import find_type
+from .quantize.mixes import Mix, find_mix, mix_of
+from .quantize.policy import Model, Wishes, types_of
 
 # Small and sensitive; engines expect them in float32. Source: prepare_tensors of llama.cpp's
 # converter.
@@ -20,6 +22,7 @@ ALWAYS_F32 = re.compile(
     r"_norm\.weight$|\.ffn_gate_inp(_shexp)?\.weight$|^(position_embd|token_types)\.weight$"
     r"|\.ssm_conv1d(_[qkv])?\.weight$|\.shortconv\.conv\.weight$|(?<!\.weight)(?<!\.lora_[ab])$"
 )
+AUTO = "auto"  # each tensor's own type
 CONVERTED = ("F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0")  # whole files, without a mix
 
 
@@ -35,43 +38,45 @@ class Choice:
     def of(cls, name: str, wishes: Wishes | None = None, has_importance: bool = False) -> Choice:
         """Check a name. Raises: ValueError for one that there is not, or cannot be made."""
         wishes = wishes or Wishes()
-        proper = "auto" if name.lower() == "auto" else find_mix(name).name
-        wanted = [] if proper == "auto" else [MIXES[proper].type]
-        wanted += [t for _, t in wishes.overrides] + [t for t in (wishes.output, wishes.embedding)
-                                                      if t]  # fmt: skip
-        for type in wanted:
-            if not encodable(type):
-                raise ValueError(f"type {type.name.lower()} cannot be made yet")
+        for type in (wishes.output, wishes.embedding, *(t for _, t in wishes.overrides)):
+            if type is not None:
+                find_type(type.name)
+        proper = AUTO if name.lower() == AUTO else find_mix(name).name
         return cls(proper, wishes, has_importance)
 
     def types(self, tensors: Mapping[str, Array], keys: Keys) -> dict[str, GGMLType]:
-        """Return each tensor's type."""
-        if self.name == "auto" or self.name in CONVERTED:
-            return {n: self._converted(n, a) for n, a in tensors.items()}
-        shapes = [(n, a.shape) for n, a in tensors.items()]
-        mixed = types_of(self.name, shapes, model_of(keys), self.wishes, self.has_importance)
-        kept = {n: _kept(n, a) for n, a in tensors.items() if n not in mixed}
-        return {n: mixed.get(n) or kept[n] for n in tensors}
+        """Return the type that each tensor should have.
 
-    def file_type(self, types: Sequence[GGMLType]) -> int:
-        """Return what general.file_type says; for "auto", by what most matrices have."""
-        if self.name != "auto":
-            return MIXES[self.name].file_type
-        matrices = [kind for kind in types if kind is not GGMLType.F32]
-        most = max(matrices, key=matrices.count, default=GGMLType.F32).name
-        return MIXES[{"MXFP4": "MXFP4_MOE"}.get(most, most)].file_type
+        Raises: ValueError for a pattern that no tensor with a choice of types has in its name.
+        """
+        if self.name == AUTO or self.name in CONVERTED:
+            chosen = {n: self._converted(n, a) for n, a in tensors.items()
+                      if not stays_float(n, a.shape)}  # fmt: skip
+        else:
+            shapes = [(n, a.shape) for n, a in tensors.items()]
+            chosen = types_of(self.name, shapes, model_of(keys), self.wishes, self.has_importance)
+        for pattern, _ in self.wishes.overrides:
+            if not any(re.search(pattern, name) for name in chosen):
+                raise ValueError(f"--tensor-type: no tensor to be encoded matches {pattern!r}")
+        return {n: chosen[n] if n in chosen else _kept(n, a) for n, a in tensors.items()}
+
+    def mix(self, plan: Iterable[Planned]) -> Mix:
+        """Return what the file is called; for "auto", after the type that most weights have."""
+        if self.name != AUTO:
+            return find_mix(self.name)
+        n_of: Counter[GGMLType] = Counter()
+        for planned in plan:
+            n_of[planned.type] += planned.n_elements
+        return mix_of(max(n_of, key=n_of.__getitem__, default=GGMLType.F32))
 
     def _converted(self, name: str, a: Array) -> GGMLType:
-        if stays_float(name, a.shape):
-            return GGMLType.F32
         wishes = self.wishes
         found = next((t for pattern, t in wishes.overrides if re.search(pattern, name)), None)
         if name == "output.weight":
             found = wishes.output or found
         elif name == "token_embd.weight":
             found = wishes.embedding or found
-        kind = found or (_kept(name, a) if self.name == "auto" else MIXES[self.name].type)
-        return that_fits(kind, a.shape[-1])
+        return found or (a.type if self.name == AUTO else find_mix(self.name).type)
 
 
 def stays_float(name: str, shape: tuple[int, ...]) -> bool:

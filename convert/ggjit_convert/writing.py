@@ -60,11 +60,16 @@ def check_absent(paths: Sequence[Path], force: bool) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; the file takes the place of `path` if all goes well."""
+    """Yield a name to write to; the file takes the place of `path` if all goes well.
+
+    Raises: OSError naming `path` where the system cannot write.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -125,7 +125,7 @@ def test_a_mistyped_command_is_said_and_the_chat_goes_on(person, capsys, typed, 
 
 def test_a_mistyped_command_in_a_pipe_ends_it(chat):
     outcome = chat("/load /nowhere/talk.json\nhi\n")
-    assert outcome.code == 3
+    assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err == "ggjit: error: /nowhere/talk.json: No such file or directory\n"
 

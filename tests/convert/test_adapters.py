@@ -94,7 +94,7 @@ def test_a_configuration_is_enough_of_a_base(adapter, rng, tmp_path, base):
     source = adapter(pair(rng, V_PROJ, *V_SHAPE), base_model_name_or_path=str(folder))
     with open_gguf(convert(source, tmp_path / "a.gguf", base=folder / base)) as file:
         assert list(file.tensors) == [f"blk.0.attn_v.weight.lora_{end}" for end in "ab"]
-    assert convert(source, tmp_path).name == "adapter-auto.gguf"  # the base it names
+    assert convert(source, tmp_path).name == "adapter-F32.gguf"  # the base it names
 
 
 def test_types_of_an_adapter(adapter, rng, tmp_path):

@@ -119,6 +119,60 @@ def test_wishes(checkpoint):
     assert types["output_norm.weight"] == "F32"
 
 
+def test_a_file_of_its_own_types_is_called_after_most_weights(checkpoint, rng, tmp_path):
+    out = convert(checkpoint(), f"{tmp_path}/new/folder/")
+    assert out == tmp_path / "new" / "folder" / "small-F32.gguf"
+    parts = {"up": (N_FF, N_EMBD), "gate": (N_FF, N_EMBD), "down": (N_EMBD, N_FF)}
+    halves = {f"model.layers.{i}.mlp.{part}_proj.weight": bf16(rng.normal(size=shape))
+              for i in range(N_LAYERS) for part, shape in parts.items()}  # fmt: skip
+    out = convert(checkpoint(halves), tmp_path)
+    assert out.name == "small-BF16.gguf"
+    with open_gguf(out) as file:
+        assert file.metadata["general.file_type"] == 32
+
+
+def test_a_pattern_that_matches_nothing(checkpoint):
+    origin = FromCheckpoint.at(checkpoint(), vocabulary=False)
+    for type in ("q8_0", "q4_k_m"):
+        for pattern in ("ffn_dwn", "attn_norm"):
+            with pytest.raises(ValueError, match=f"no tensor to be encoded matches '{pattern}'"):
+                Conversion.of(origin, type, Wishes(overrides=[(pattern, GGMLType.Q4_1)]))
+
+
+# -- notes on types -------------------------------------------------------------------------------
+
+
+def notes_of(folder, type, wishes=None):
+    return Conversion.of(FromCheckpoint.at(folder, vocabulary=False), type, wishes).notes()
+
+
+def test_types_that_do_not_fit_are_noted(checkpoint):
+    folder = checkpoint()
+    assert notes_of(folder, "q8_0") == []
+    lines = notes_of(folder, "q4_k_s")
+    assert "12 tensors are q5_0, not q4_k: rows are no multiple of 256" in lines
+    embedding = Wishes(embedding=GGMLType.Q6_K)
+    [note] = notes_of(folder, "q8_0", embedding)
+    assert note == "1 tensor is q8_0, not q6_k: rows are no multiple of 256"
+
+
+def test_types_that_make_no_sense_are_noted(checkpoint, rng):
+    down = [("blk.0.ffn_down", GGMLType.IQ2_S)]
+    wide = {"hidden_size": 256, "intermediate_size": 256}
+    shapes = {n: w.shape for n, w in llama(rng).items()}
+    wider = {n: tuple(256 if d in (N_EMBD, N_FF) else d for d in s) for n, s in shapes.items()}
+    wider = {n: (128, *s[1:]) if s[0] == 16 else s for n, s in wider.items()}
+    normal = {n: rng.normal(size=s).astype(np.float32) for n, s in wider.items()}
+    folder = checkpoint(normal, **wide)
+    [note] = notes_of(folder, "q8_0", Wishes(overrides=down))
+    assert note.startswith("iq2_s without --imatrix loses much")
+    [note] = notes_of(folder, "tq1_0")
+    assert note.startswith("tq1_0 keeps of a weight")
+    ternary = {n: np.sign(w) * (np.abs(w) > 0.5) * 0.25 for n, w in normal.items()}
+    ternary = {n: w.astype(np.float32) for n, w in ternary.items()}
+    assert notes_of(checkpoint(ternary, **wide), "tq2_0") == []
+
+
 # -- what llama.cpp has no keys for ----------------------------------------------------------------
 
 
@@ -198,7 +252,7 @@ def test_a_senseless_config(checkpoint, tmp_path, changes, says):
 def test_an_unknown_type_and_an_existing_file(checkpoint, tmp_path):
     folder = checkpoint()
     assert "type 'q9' is none of" in refused(folder, tmp_path, type="q9")
-    with pytest.raises(ValueError, match="type q8_k cannot be made yet"):
+    with pytest.raises(ValueError, match="type 'Q8_K' is none of f32, f16, q4_0"):
         Choice.of("f16", Wishes(overrides=[("ffn", GGMLType.Q8_K)]))
     out = convert(folder, tmp_path / "x.gguf", "f16")
     before = out.read_bytes()
@@ -250,8 +304,12 @@ def test_what_is_quantized_already_is_copied_or_noted(tmp_path):
     with open_gguf(once) as a, open_gguf(twice) as b:
         for name, tensor in a.tensors.items():
             np.testing.assert_array_equal(b.tensors[name].data, tensor.data)
-    [note] = FromGGUF(once).notes()
-    assert "has Q4_1, Q8_0 already" in note
+    pure = Wishes(pure=True)
+    assert Conversion.of(FromGGUF(path), "q4_0", pure).notes() == []
+    assert Conversion.of(FromGGUF(once), "auto").notes() == []
+    assert Conversion.of(FromGGUF(once), "f16").notes() == []
+    [note] = Conversion.of(FromGGUF(once), "q4_0", pure).notes()
+    assert "has q4_1, q8_0 already" in note
 
 
 # -- importance -----------------------------------------------------------------------------------

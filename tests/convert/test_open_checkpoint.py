@@ -92,6 +92,26 @@ def test_files_beside_the_weights(tmp_path):
             checkpoint.file("../secret")
 
 
+def test_links_are_followed_wherever_they_lead(tmp_path):
+    names = [f"model-{i}-of-2.safetensors" for i in (1, 2)]
+    (away := tmp_path / "away").mkdir()
+    for name in names:
+        (away / name).write_bytes(safetensors({name[6]: np.ones(1, np.float32)}))
+    places = {"weight_map": {name[6]: name for name in names}}
+    write(away, model__safetensors__index__json=places, config__json={"a": 1})
+    (folder := tmp_path / "folder").mkdir()
+    for path in away.iterdir():
+        (folder / path.name).symlink_to(path)
+    checkpoint = open_checkpoint(folder)
+    assert list(checkpoint.tensors) == ["1", "2"]
+    assert checkpoint.config == {"a": 1}
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(CheckpointError, match="none: no such file or folder"):
+        open_checkpoint(tmp_path / "none")
+
+
 def test_a_snapshot_of_the_hubs_cache_is_links_into_its_blobs(tmp_path):
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "1").write_bytes(safetensors({"x": np.ones(1, np.float32)}))

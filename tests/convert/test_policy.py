@@ -7,8 +7,10 @@ from make_policy_tables import FILE, short
 from policy_models import MODELS, WISHED, WISHED_MIXES, WISHES, tensors_of
 
 from ggjit.gguf import GGMLType
-from ggjit_convert.quantize.mixes import MIXES, find_mix
-from ggjit_convert.quantize.policy import Model, Wishes, types_of
+from ggjit_convert.commands import TYPES
+from ggjit_convert.quantize import encodable
+from ggjit_convert.quantize.mixes import MIXES, NAMED, find_mix
+from ggjit_convert.quantize.policy import Model, Wishes, that_fits, types_of
 
 TABLES = json.loads(FILE.read_text(encoding="ascii"))
 
@@ -20,7 +22,7 @@ def table(name, kind, mix):
 def types(name, mix, wishes=Wishes(), has_importance=False):  # noqa: B008
     tensors = tensors_of(name)
     chosen = types_of(mix, tensors, MODELS[name][0], wishes, has_importance)
-    return short(mix, {n: chosen.get(n, GGMLType.F32) for n, _ in tensors})
+    return short(mix, {n: that_fits(chosen.get(n, GGMLType.F32), s[-1]) for n, s in tensors})
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -51,6 +53,17 @@ def test_mixes_are_found_in_any_case():
     assert (find_mix("iq3_xs").type, find_mix("iq3_xs").file_type) == (GGMLType.IQ3_S, 22)
     with pytest.raises(ValueError, match="type 'q9_0' is none of f32, f16, q4_0"):
         find_mix("q9_0")
+
+
+def test_mxfp4_is_that_for_all_matrices_but_the_output():
+    chosen = set(types_of("mxfp4", tensors_of("uneven"), MODELS["uneven"][0]).values())
+    assert chosen == {GGMLType.MXFP4, GGMLType.Q6_K}
+    assert find_mix("mxfp4").file_type == find_mix("mxfp4_moe").file_type
+
+
+def test_help_lists_the_types_that_there_are():
+    assert sorted(TYPES.upper().split(", ")) == sorted(NAMED)
+    assert all(encodable(mix.type) for mix in NAMED.values())
 
 
 def test_no_tensors_have_no_types():

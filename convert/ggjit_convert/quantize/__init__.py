@@ -15,12 +15,20 @@ from ..arrays import Bytes, Floats
 from .encoder import Encoder, too_large
 from .floats import FLOATS, encode_floats
 
-__all__ = ["FLOATS", "encodable", "encode"]
+__all__ = ["FLOATS", "encodable", "encode", "find_type"]
 
 
 def encodable(type: GGMLType) -> bool:
     """Tell whether weights can be made of a type."""
     return type in FLOATS or find_spec(f"{__name__}.{type.name.lower()}") is not None
+
+
+def find_type(name: str) -> GGMLType:
+    """Return a type that weights can be made of. Raises: ValueError naming all of them."""
+    known = [type.name for type in GGMLType if encodable(type)]
+    if name.upper() not in known:
+        raise ValueError(f"type {name!r} is none of {', '.join(known).lower()}")
+    return GGMLType[name.upper()]
 
 
 def encode(type: GGMLType, rows: Floats, importance: Floats | None, n_threads: int) -> Bytes:

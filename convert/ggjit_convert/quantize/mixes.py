@@ -35,13 +35,22 @@ MIXES = _mixes(
     IQ3_XS=22, IQ3_XXS=23, IQ1_S=24, IQ4_NL=25, IQ3_S=26, IQ3_M=27, IQ2_S=28, IQ2_M=29, IQ4_XS=30,
     IQ1_M=31, BF16=32, TQ1_0=36, TQ2_0=37, MXFP4_MOE=38,
 )  # fmt: skip
+NAMED = MIXES | _mixes(MXFP4=38)  # llama-quantize has it for experts only
 SHORT = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
+COPIED = {"NVFP4": 39, "Q1_0": 40, "Q2_0": 41}  # types that files have, but are not made
+GUESSED = 1024  # the number of everything else
 
 
 def find_mix(name: str) -> Mix:
     """Return a mix by its name, in any case. Raises: ValueError for one that there is not."""
     upper = name.upper()
-    found = MIXES.get(SHORT.get(upper, upper))
+    found = NAMED.get(SHORT.get(upper, upper))
     if found is None:
-        raise ValueError(f"type {name!r} is none of {', '.join(MIXES).lower()}")
+        raise ValueError(f"type {name!r} is none of {', '.join(NAMED).lower()}")
     return found
+
+
+def mix_of(type: GGMLType) -> Mix:
+    """Return what a file is called whose weights are of a type."""
+    found = NAMED.get(SHORT.get(type.name, type.name))
+    return found or Mix(type.name, type, COPIED.get(type.name, GUESSED))

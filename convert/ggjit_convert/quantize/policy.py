@@ -73,6 +73,7 @@ def types_of(
 ) -> dict[str, GGMLType]:
     """Return the types of the tensors to be quantized, by name; others stay what they are.
 
+    `that_fits` says what becomes of those with rows that are no whole blocks.
     Shapes of tensors are NumPy's. Raises: ValueError for a mix that there is not.
     """
     shapes = dict(tensors)
@@ -103,10 +104,9 @@ class Policy:
             return wishes.embedding
         if role is Role.OUTPUT and wishes.output is not None:
             return wishes.output
-        chosen = override or self.mix.type
         if override is None and not wishes.pure and self.mix.name not in FLOATS:
-            chosen = self.mixed(role, name, shape)
-        return that_fits(chosen, shape[-1])
+            return self.mixed(role, name, shape)
+        return override or self.mix.type
 
     def mixed(self, role: Role, name: str, shape: Sequence[int]) -> GGMLType:
         """Return what the mix has for a role, and count it."""

@@ -1,13 +1,14 @@
 """Reading checkpoints, without torch: `open_checkpoint` gives tensors by name, read as asked for.
 
 Nothing in a file is trusted: sizes are checked before anything is mapped or allocated, no code of
-a file is run, and no name leads out of its folder.
+a file is run, and no name in one leads out of its folder.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import CheckpointError
 from .checkpoint import Checkpoint
 from .files import inside
 from .hub import located
@@ -20,8 +21,10 @@ __all__ = ["Checkpoint", "has_weights", "located", "open_checkpoint"]
 def open_checkpoint(path: Path) -> Checkpoint:
     """Open a folder as Hugging Face lays it out, or one file of tensors.
 
-    Raises: CheckpointError for a bad checkpoint; OSError where the system cannot read it.
+    Raises: CheckpointError for a bad checkpoint, or none; OSError where the system cannot read it.
     """
+    if not path.exists():
+        raise CheckpointError("no such file or folder", path=path)
     folder = path if path.is_dir() else path.parent
     config_file = inside(folder, "config.json")
     config = read_json(config_file) if config_file.exists() else {}

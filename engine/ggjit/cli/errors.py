@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
+MISNAMED = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # of a wrong path
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer does not export it
 
 
@@ -29,7 +30,7 @@ def exit_code(app: typer.Typer, args: Sequence[str]) -> int:
         return 130
     except UsageError as error:
         return _report(_usage(error), 2)
-    except ValueError as error:  # GGUFError is one
+    except (ValueError, *MISNAMED) as error:  # GGUFError is a ValueError
         return _report(sentence(error), 2)
     except (OSError, MemoryError) as error:
         return _report(sentence(error), 3)
