@@ -212,3 +212,8 @@ def test_what_loading_tells(path):
         assert model.n_context == 64
     assert "packing" in {what for what, _, _ in told}
     assert all(0 <= done <= total for _, done, total in told)
+
+
+def test_a_path_that_is_not_there_says_how_to_fetch():
+    with pytest.raises(FileNotFoundError, match="SmolLM2: no such file; `ggjit pull NAME` fetches"):
+        ggjit.load("SmolLM2")

@@ -107,7 +107,7 @@ def convert(
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
-    """Convert a checkpoint (safetensors, or PyTorch files) to a GGUF file."""
+    """Make a GGUF file of a checkpoint (safetensors, PyTorch)."""
     from ggjit.cli.status import show_status
 
     from .origins import FromCheckpoint, origin_at
@@ -134,7 +134,7 @@ def quantize(
     force: Force = False,
     threads: Threads = None,
 ) -> None:
-    """Make a GGUF file of another type of one."""
+    """Make a GGUF file of another one, in another type."""
     from .origins import FromGGUF
 
     _check(type, flags, out, force)

@@ -38,7 +38,10 @@ def set_metadata(
     ] = None,
     force: Force = False,
 ) -> None:  # fmt: skip
-    """Change metadata of a GGUF file, in place: the file is replaced once the new one is whole."""
+    """Change metadata of a GGUF file, in place.
+
+    Without -o FILE is replaced, --force or not, once the new file is whole.
+    """
     from .metadata import Metadata
 
     if (key is None) != (value is None) or (key is None and not remove):
@@ -67,7 +70,7 @@ def split(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Split a GGUF file into several, as llama.cpp's gguf-split does."""
+    """Split a GGUF file into several, as gguf-split does."""
     from ggjit.gguf import open_gguf
 
     from . import splitting

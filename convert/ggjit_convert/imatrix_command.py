@@ -35,7 +35,7 @@ def imatrix(
     force: Force = False,
     threads: Threads = None,
 ) -> None:  # fmt: skip
-    """Find out how much columns of matrices matter, by a text that the model reads."""
+    """Measure which columns of matrices matter to a text."""
     from ggjit.hub import resolve
 
     from .collecting import collect

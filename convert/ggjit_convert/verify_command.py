@@ -28,7 +28,10 @@ def verify(
     ] = N_TOKENS,
     threads: Threads = None,
 ) -> None:
-    """Compare a GGUF file with its source: tensors, keys, vocabulary, logits."""
+    """Compare a GGUF file with what it was made of.
+
+    Tensors, keys, vocabulary and logits.
+    """
     from .verifying import origin_of
 
     report(path, origin_of(source), as_json, n_tokens, threads)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["ContextFull", "GGUFError", "Model", "Session", "__version__", "load", "register"]
+__all__ = [
+    "ContextFull", "GGUFError", "Model", "Reply", "Session", "__version__", "load", "register",
+]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .generate import ContextFull, Model, Session
+    from .generate import ContextFull, Model, Reply, Session
     from .gguf import GGUFError
     from .loading import load
     from .models import register
@@ -17,6 +19,7 @@ _HOMES = {
     "load": "ggjit.loading",
     "register": "ggjit.models",
     "Model": "ggjit.generate",
+    "Reply": "ggjit.generate",
     "Session": "ggjit.generate",
     "GGUFError": "ggjit.gguf",
     "ContextFull": "ggjit.generate",
@@ -31,3 +34,8 @@ def __getattr__(name: str) -> Any:
 
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, whether they were asked for yet or not."""
+    return sorted(__all__)

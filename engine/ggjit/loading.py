@@ -13,7 +13,7 @@ from .gguf import GGUFFile, open_gguf
 from .graph import Graph
 from .models import architecture_of
 from .models.config import Config
-from .text import Tokenizer
+from .text import Tokenizer, has_vocabulary
 
 Backend = Literal["cpu", "reference"]
 Packing = Literal["auto", "always", "never", "experts-mmap"]
@@ -37,18 +37,22 @@ def load(
     `cache_type_k` and `cache_type_v`: f16, bf16, q8_0 or q4_0; memory for them grows by what so
     many `sequences` need. `pack`: weights are laid out anew for speed if memory allows ("auto"),
     "always", "never", or all but experts ("experts-mmap": for models larger than memory).
+    A file without a vocabulary has logits, but no text.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
     start = perf_counter()
+    if not Path(path).exists():
+        known = "`ggjit pull NAME` fetches a known model and prints where it is"
+        raise FileNotFoundError(f"{path}: no such file; {known}")
     file = open_gguf(path)
     if check:
         check_tensors(file, progress)
-    tokenizer = Tokenizer.from_gguf(file)
+    tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
     if vocab_only:
         return Model(file, tokenizer)
     n_context = context_length(file, context)
     graph = architecture_of(file).build(file, n_context)
-    if graph.output.width < tokenizer.n_vocab:
+    if tokenizer and graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
         )
@@ -87,12 +91,11 @@ def _executor(
         raise ValueError(f"activations is {activations}, expected 8 or 16")
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
-        from .backends.cpu.cores import check_threads
+        from .backends.cpu.cores import usable_threads
         from .backends.cpu.tuning import remembered
 
-        check_threads(threads)
         tuned = remembered(graph, activations)
-        n_threads = threads or (tuned.n_threads if tuned else None)
+        n_threads = usable_threads(threads) or (tuned.n_threads if tuned else None)
         return CPUExecutor(
             graph, n_context, n_threads, progress, activations, cache_types, n_sequences, packing,
             tuned.shape if tuned else None,

@@ -94,3 +94,13 @@ def test_a_machine_that_says_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(cores, "PERFORMANCE_CPUS", tmp_path / "none")
     assert cores.core_of(3) == "3"
     assert fast({0, 3}) == {0, 3}
+
+
+def test_more_threads_than_make_sense_are_not_used(monkeypatch, caplog):
+    monkeypatch.setattr(cores, "allowed_cpus", lambda: {0, 1})
+    assert [cores.usable_threads(n) for n in (None, 1, 4)] == [None, 1, 4]
+    assert not caplog.records
+    assert cores.usable_threads(100) == 4
+    assert "4 of 100 are used" in caplog.text
+    with pytest.raises(ValueError, match="threads is 0, expected 1 or more"):
+        cores.usable_threads(0)

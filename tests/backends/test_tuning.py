@@ -48,7 +48,7 @@ def test_what_is_unreadable_is_nothing(graph):
     remember(graph, Tuning(3, TileShape(1, 2, 16)))
     assert remembered(graph) == Tuning(3, TileShape(1, 2, 16))
     assert remembered(graph, 8) is None
-    tuning._path(graph, 16).write_text("{")
+    tuning.place_of(graph, 16).write_text("{")
     assert remembered(graph) is None
 
 

@@ -193,8 +193,8 @@ def test_md_is_llama_benchs_table(bench):
     assert all(re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d", c[6]) for c in cells)
     assert {len(line) for line in lines[:6]} == {len(lines[0])}
     notes = "\n".join(lines[6:])
-    assert re.search(r"tg4 with 1 threads: \d+% of 40\.0 GB/s", notes)
-    assert re.search(r"pp8 with 1 threads: \d+% of 1\.00 int8 TOPS", notes)
+    assert re.search(r"tg4 with 1 thread: \d+% of 40\.0 GB/s", notes)
+    assert re.search(r"pp8 with 1 thread: \d+% of 1\.00 int8 TOPS", notes)
     assert "build: ggjit" in notes
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fake_engine import BOS, N_VOCAB, FakeTokenizer, fake_model, rambling
+from fake_engine import BOS, N_VOCAB, fake_model, rambling
 
 from ggjit.cli import perplexity_measure
 from ggjit.measure import LogitsFile
@@ -70,7 +70,7 @@ def test_figures_as_json(run, text_file, model_file):
 
 
 def test_a_bos_token_takes_the_place_of_each_windows_first(run, text_file, fake_load, monkeypatch):
-    fake_load.model.tokenizer = FakeTokenizer(add_bos=True)
+    fake_load.model.tokenizer.add_bos = True
     seen = []
     executor = fake_load.model.executor
     execute = executor.run
@@ -103,7 +103,7 @@ def test_a_comparison_in_words(run, text_file, ref):
     outcome = run("--kl", ref, "--chunks", "1")
     for label in ("Mean PPL(base)", "Mean    KLD", "99.9%   KLD", "RMS Δp", "Same top p"):
         assert any(line.startswith(label) for line in outcome.out.splitlines())
-    assert "9 tokens scored in 1 windows of 20" in outcome.out
+    assert "9 tokens scored in 1 window of 20" in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ def test_help_is_there_at_once():
         seconds.append(time.monotonic() - started)
     assert all(name in done.stdout for name in ("chat", "run", "bench", "tokenize", "inspect"))
     assert min(seconds) < 1.0  # 0.12 s where nothing else runs
+    listed = done.stdout.partition("Commands:")[2].split("\n")
+    commands = [line.split()[0] for line in listed if line.strip()]
+    assert commands[:2] == ["chat", "run"]
+    assert commands.index("perplexity") < commands.index("convert") < commands.index("set-metadata")
+    assert not any(line.endswith("...") for line in listed)
 
 
 def test_nothing_heavy_is_imported_for_the_command_line():
@@ -105,6 +110,9 @@ def test_nothing_heavy_is_imported_with_the_package():
     code = "import sys, ggjit; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"numpy", "numba", "ggjit.loading"}
+    code = "import ggjit; ggjit.Reply; print(dir(ggjit) == sorted(ggjit.__all__))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
     code = "import ggjit; ggjit.nothing"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "AttributeError: module 'ggjit' has no attribute 'nothing'" in done.stderr

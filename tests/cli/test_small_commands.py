@@ -2,8 +2,10 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
+import tiny_llama
 from fake_engine import BOS, TURN, fake_model, ids_of
 
 from ggjit.hub import DEFAULT
@@ -109,3 +111,26 @@ def test_no_arguments_show_help(ggjit_command):
     outcome = ggjit_command()
     assert outcome.code == 0
     assert "Usage: ggjit" in outcome.out
+
+
+def test_tune_says_which_is_the_default_and_where_the_best_is_kept(ggjit_command, tmp_path):
+    path = tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(tiny_llama.shapes()))
+    outcome = ggjit_command("tune", path)
+    first, *_, last = outcome.out.splitlines()
+    assert ", the default: prompt" in first
+    assert outcome.out.count("default") == 1
+    kept = last.partition(", kept in ")[2]
+    assert json.loads(Path(kept).read_text())["n_threads"] >= 1
+
+
+def test_a_file_without_a_vocabulary_is_measured_but_does_not_talk(ggjit_command, tmp_path):
+    path = tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(tiny_llama.shapes()))
+    outcome = ggjit_command(
+        "bench", path, "-p", "4", "-n", "2", "-r", "1", "--backend", "reference"
+    )
+    assert outcome.code == 0
+    assert "tg2" in outcome.out
+    for args in (("run", path, "-p", "x", "--raw"), ("tokenize", path, "-p", "x")):
+        outcome = ggjit_command(*args)
+        assert outcome.code == 2
+        assert "x.gguf: has no vocabulary" in outcome.err

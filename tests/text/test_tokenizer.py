@@ -224,3 +224,9 @@ def test_long_runs_take_linear_time(bpe: Tokenizer, spm: Tokenizer) -> None:
         for tokenizer in (bpe, spm):
             ids = tokenizer.encode(text, bos=False)
             assert tokenizer.decode(ids) == text
+
+
+def test_bytes_that_are_no_text_alone_are_shown_by_number(bpe: Tokenizer, spm: Tokenizer) -> None:
+    shown = [f"<0x{byte:02X}>" for byte in "🦙".encode()]
+    assert pieces(bpe, bpe.encode("🦙")) == shown
+    assert pieces(spm, spm.encode("🦙", bos=False))[-4:] == shown

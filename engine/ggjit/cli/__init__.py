@@ -25,17 +25,21 @@ from .run import run
 from .tokenize import tokenize
 from .tune import tune
 
+ORDER = [  # of the list of commands: using models, measuring them, making them
+    "chat", "run", "pull", "tokenize", "inspect", "bench", "tune", "perplexity", "convert",
+    "quantize", "verify", "imatrix", "split", "merge", "set-metadata",
+]  # fmt: skip
+
 app = typer.Typer(
-    help="Run quantized GGUF models on the CPU.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat, run, bench, tune, perplexity, tokenize, inspect, pull):
-    app.command()(spread(command))
-for found in entry_points(group="ggjit.commands"):  # those of other packages: converting
-    app.command(found.name)(spread(found.load()))
+own = {f.__name__: f for f in (chat, run, pull, tokenize, inspect, bench, tune, perplexity)}
+others = {found.name: found.load() for found in entry_points(group="ggjit.commands")}  # converting
+for name in sorted(own | others, key=[*ORDER, *others].index):
+    app.command(name)(spread((own | others)[name]))
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,7 +54,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Its version.")
     ] = False,
 ) -> None:
-    """Run quantized GGUF models on the CPU."""
+    """Run GGUF models on the CPU, measure them, and make them."""
 
 
 def main() -> NoReturn:

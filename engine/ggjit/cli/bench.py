@@ -57,7 +57,8 @@ def bench(
         str | None, option("-m", "--model", metavar="MODEL", help="The same as MODEL.")
     ] = None,
     threads: Annotated[
-        list[str] | None, option("-t", "--threads", metavar="N", help="The physical cores.")
+        list[str] | None,
+        option("-t", "--threads", metavar="N", help="Threads (the physical cores)."),
     ] = None,
     repetitions: Annotated[
         int, option("-r", "--repetitions", metavar="N", help="Timed runs of each test (5).")

@@ -18,6 +18,7 @@ from ..generate import Model
 from ..gguf import GGUFFile
 from .bench_measure import BenchResult, Machine, bandwidth_share, peak_share
 from .bench_plan import BenchTest
+from .wording import counted
 
 Record = dict[str, Any]
 FORMATS = ("md", "csv", "json", "jsonl")
@@ -139,7 +140,8 @@ def notes(records: list[Record]) -> list[str]:
     """Return the lines below the table: shares of what the machine can do, times, versions."""
     lines = [""]
     for record in records:
-        test = f"{markdown_cells(record)['test']} with {record['n_threads']} threads"
+        threads = counted(record["n_threads"], "thread")
+        test = f"{markdown_cells(record)['test']} with {threads}"
         if record["n_sequences"] > 1:
             lines.append(f"{test}: {record['avg_ts_each']:.2f} t/s for each sequence")
         if record["bandwidth_share"] is not None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from .wording import counted
+
 if TYPE_CHECKING:
     from ..generate import Generation, Model
 
@@ -69,12 +71,15 @@ class ModelFlags:
     cache_type_v: CacheTypeV = "f16"
     pack: Annotated[
         str,
-        option("--pack", metavar="WHEN", help="auto, always or never: lay weights out for speed."),
-    ] = "auto"
+        option("--pack", metavar="WHEN",
+               help="Lay weights out anew for speed: always, never, or auto: what memory has no"
+                    " room for stays in the mapped file, experts first."),
+    ] = "auto"  # fmt: skip
     experts: Annotated[
         str | None,
-        option("--experts", metavar="WHERE", help="mmap: leave experts in the file."),
-    ] = None
+        option("--experts", metavar="WHERE",
+               help="mmap: all experts stay in the file, which may be larger than memory."),
+    ] = None  # fmt: skip
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Timings and notes, on stderr.")
     ] = False
@@ -207,8 +212,8 @@ def timings(reply: Generation) -> str:
     stats = reply.stats
     reused = f" ({stats.n_reused} known)" if stats.n_reused else ""
     return (
-        f"prompt {stats.n_prompt} tokens{reused} {stats.prompt_per_s:.1f} t/s, "
-        f"reply {stats.n_generated} tokens {stats.decode_per_s:.1f} t/s, "
+        f"prompt {counted(stats.n_prompt, 'token')}{reused} {stats.prompt_per_s:.1f} t/s, "
+        f"reply {counted(stats.n_generated, 'token')} {stats.decode_per_s:.1f} t/s, "
         f"context {stats.n_past} / {stats.n_context}"
     )
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..gguf import GGUFFile, Tensor, Value, printable, shorten
+from .wording import counted
 
 MAX_LISTED = 16  # longer arrays are summarised
 N_FIRST = 8
@@ -108,7 +109,7 @@ def _plain_number(value: Any, kind: str) -> Any:
 
 def _summary(file: GGUFFile, totals: dict[str, Any]) -> Iterable[str]:
     yield from (str(path) for path in file.paths)
-    n_keys, n_tensors = _plural(len(file.metadata), "key"), _plural(len(file.tensors), "tensor")
+    n_keys, n_tensors = counted(len(file.metadata), "key"), counted(len(file.tensors), "tensor")
     yield f"GGUF version {file.version}, {n_keys}, {n_tensors}"
     if totals["n_params"]:
         bits = totals["bits_per_weight"]
@@ -187,10 +188,6 @@ def _shown_item(item: Any, kind: str) -> str:
     if isinstance(item, str):
         return f"'{printable(shorten(item, MAX_ELEMENT))}'"
     return str(_plain_number(item, kind))
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _count(n: int) -> str:

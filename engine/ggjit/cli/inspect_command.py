@@ -19,7 +19,10 @@ def inspect(
         bool, typer.Option("--check", help="Read all weights, and name damaged tensors.")
     ] = False,
 ) -> None:
-    """Show a file's metadata and tensors as they are, without checking that they make sense."""
+    """Show a file's metadata and tensors.
+
+    As they are: whether they make sense is not checked.
+    """
     from ..gguf import open_gguf
     from ..hub import resolve
 

@@ -48,9 +48,10 @@ def perplexity(
     *,
     flags: WindowFlags,
 ) -> None:
-    """Measure how well a model predicts a text, or how far it is from another's predictions.
+    """Measure how well a model predicts a text.
 
-    REF is a file as llama-perplexity's --kl-divergence-base reads and writes it; it holds the text.
+    Or, with --kl, how far its predictions are from those of another. REF is a file as
+    llama-perplexity's --kl-divergence-base reads and writes it; it holds the text.
     """
     from ..measure import LogitsFile
     from .perplexity_measure import compared, scored

@@ -12,6 +12,7 @@ from ..generate import Model
 from ..measure import Divergence, Estimate, mean
 from ..measure.estimate import Float64
 from .perplexity_measure import Figures
+from .wording import counted
 
 PERCENTS = (99.9, 99, 95, 90, 75, 50, 25, 10, 5, 1, 0.1)
 
@@ -68,7 +69,7 @@ def lines(figures: Figures) -> Iterator[str]:
     speed, ppl = n_windows * size / figures.seconds, figures.perplexity
     yield f"Final estimate: PPL = {ppl.value:.4f} +/- {ppl.error:.5f}"
     yield (
-        f"{len(figures.nll)} tokens scored in {n_windows} windows of {size}; "
+        f"{counted(len(figures.nll), 'token')} scored in {counted(n_windows, 'window')} of {size}; "
         f"{figures.seconds:.1f} s, {speed:.0f} t/s"
     )
 

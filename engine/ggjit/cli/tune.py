@@ -17,20 +17,26 @@ def tune(
     ] = None,
     activations: Activations = 16,
 ) -> None:
-    """Measure threads and tiles for a model; what is best is used from then on."""
-    from ..backends.cpu.tuning import Speed, Tuning
+    """Find the fastest threads and tiles for a model.
+
+    What is best is remembered on this machine, and used from then on.
+    """
+    from ..backends.cpu.tuning import Speed, Tuning, place_of
     from ..backends.cpu.tuning import tune as find_best
     from ..hub import resolve
     from ..loading import graph_of
 
     graph = graph_of(resolve(one_model(model, model_option)))
+    seen: list[Tuning] = []
 
     def report(tuning: Tuning, speed: Speed) -> None:
         show_status("")
-        print(f"{tuning}: prompt {speed.prompt:.0f} t/s, reply {speed.reply:.1f} t/s", flush=True)
+        of = f"{tuning}, the default" if not seen else f"{tuning}"
+        seen.append(tuning)
+        print(f"{of}: prompt {speed.prompt:.0f} t/s, reply {speed.reply:.1f} t/s", flush=True)
         show_status("measuring")
 
     show_status("measuring")
     best = find_best(graph, N_CONTEXT, report, activations)
     show_status("")
-    print(f"best: {best}")
+    print(f"best: {best}, kept in {place_of(graph, activations)}")

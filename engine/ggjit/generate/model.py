@@ -44,11 +44,11 @@ class Model:
     def __init__(
         self,
         file: GGUFFile,
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | None,
         executor: Executor | None = None,
         load_stats: LoadStats | None = None,
     ) -> None:
-        self.file, self.tokenizer = file, tokenizer
+        self.file, self._tokenizer = file, tokenizer
         self.load_stats = load_stats or LoadStats()
         self._executor, self._closed = executor, False
         self._idle: list[Session] = []  # at most one, for the next reply to go on from
@@ -59,6 +59,13 @@ class Model:
         else:
             what = f"context {self._executor.n_context}"
         return f"<ggjit.Model {self.file.path.name}: {self.n_vocab} tokens, {what}>"
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What turns text into tokens. Raises: ValueError for a file without a vocabulary."""
+        if self._tokenizer is None:
+            raise ValueError(f"{self.file.path}: has no vocabulary: logits can be had, but no text")
+        return self._tokenizer
 
     @property
     def executor(self) -> Executor:

@@ -120,8 +120,9 @@ class Tokenizer:
         return TokenStream(visible, strip_space=strip_space)
 
     def piece(self, id: int) -> str:
-        """Return the text of one token."""
-        return self._token_bytes(id).decode(errors="replace")
+        """Return the text of one token; bytes that are no text by themselves are like <0xF0>."""
+        text = self._token_bytes(id).decode(errors="surrogateescape")
+        return "".join(f"<0x{ord(c) & 255:02X}>" if "\udc80" <= c <= "\udcff" else c for c in text)
 
     def is_control(self, id: int) -> bool:
         """Return whether `id` is a control token, one that does not stand for text."""

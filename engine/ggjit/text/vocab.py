@@ -116,6 +116,11 @@ def read_vocab(file: GGUFFile) -> Vocab:
     )
 
 
+def has_vocabulary(file: GGUFFile) -> bool:
+    """Return whether the file has tokens; some are converted without."""
+    return any(key.startswith(KEY) for key in file.metadata)
+
+
 def has_own_rules(file: GGUFFile) -> bool:
     """Return whether the file says itself how text is normalised and cut (`own_rules`)."""
     return OWN_KEY + "pre_tokenizer" in file.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import subprocess
@@ -15,12 +16,19 @@ UNLIMITED = 1 << 20  # CPUs
 SLOW = 0.7  # of the fastest CPU's capacity; slower ones would keep the others waiting
 
 
-def check_threads(n: int | None) -> None:
-    """Raise ValueError for a number not meant so: barriers crawl when threads take turns."""
+def usable_threads(n: int | None) -> int | None:
+    """Return how many of `n` threads are used: barriers crawl when threads take turns.
+
+    Raises: ValueError for none.
+    """
     most = 2 * len(allowed_cpus())
-    if n is not None and not 1 <= n <= most:
-        text = f"expected between 1 and {most}, twice the CPUs that this process may use"
-        raise ValueError(f"threads is {n}, {text}")
+    if n is not None and n < 1:
+        raise ValueError(f"threads is {n}, expected 1 or more")
+    if n is not None and n > most:
+        told = "twice the CPUs that this process may use"
+        logging.getLogger("ggjit").warning("threads: %d of %d are used, %s", most, n, told)
+        return most
+    return n
 
 
 def default_threads() -> int:

@@ -32,7 +32,8 @@ class Tuning:
     shape: TileShape
 
     def __str__(self) -> str:
-        return f"{self.n_threads} threads, tiles {self.shape}, panels of {self.shape.panel}"
+        threads = "1 thread" if self.n_threads == 1 else f"{self.n_threads} threads"
+        return f"{threads}, tiles {self.shape}, panels of {self.shape.panel}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _round(executor: CPUExecutor, ids: np.ndarray, n_reply: int) -> tuple[float,
 
 def remember(graph: Graph, tuning: Tuning, activations: int = 16) -> None:
     """Write a tuning to the cache."""
-    path = _path(graph, activations)
+    path = place_of(graph, activations)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps({"cpu": cpu_name(), **asdict(tuning)}, indent=1))
@@ -123,7 +124,7 @@ def remember(graph: Graph, tuning: Tuning, activations: int = 16) -> None:
 def remembered(graph: Graph, activations: int = 16) -> Tuning | None:
     """Return what was found for a model of this shape on this machine, if it makes sense."""
     try:
-        found = json.loads(_path(graph, activations).read_text())
+        found = json.loads(place_of(graph, activations).read_text())
         tuning = Tuning(int(found["n_threads"]), TileShape(**found["shape"]))
         return tuning if makes_sense(tuning) else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -137,8 +138,11 @@ def makes_sense(tuning: Tuning) -> bool:
     return fits and 0 < tuning.n_threads <= 4096
 
 
-def _path(graph: Graph, activations: int) -> Path:
-    """Return where: named after the machine, and the types and shapes of the weights."""
+def place_of(graph: Graph, activations: int) -> Path:
+    """Return where a tuning is kept.
+
+    It is named after the machine, and the types and shapes of the weights.
+    """
     weights = [(t.name, t.type.name, t.shape) for t in graph.tensors()]
     machine = (cpu_name(), target.current().name, sorted(allowed_cpus()), activations)
     digest = hashlib.sha256(repr((machine, weights)).encode()).hexdigest()[:16]
