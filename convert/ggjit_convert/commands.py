@@ -114,7 +114,7 @@ def convert(
 
     with telling():
         show_status(f"reading {source}")
-        _check(type, flags, out, force)
+        _check(type, flags, out, force, threads)
         origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
     is_verified = verify or bool(as_json)
     if is_verified and origin.is_adapter:
@@ -137,16 +137,18 @@ def quantize(
     """Make a GGUF file of another one, in another type."""
     from .origins import FromGGUF
 
-    _check(type, flags, out, force)
+    _check(type, flags, out, force, threads)
     _make(FromGGUF(source), type, flags, out, force, threads)
 
 
-def _check(type: str, flags: TypeFlags, out: str | None, force: bool) -> None:
+def _check(type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None) -> None:
     """Raise ValueError for what is wrong whatever the source may be."""
     from .conversion import names_folder
     from .types import Choice
     from .writing import check_absent
 
+    if threads is not None and threads < 1:
+        raise ValueError(f"-t must be 1 or more, not {threads}")
     Choice.of(type, flags.wishes())
     if out is not None and not flags.dry_run and not names_folder(out):
         check_absent([Path(out)], force)

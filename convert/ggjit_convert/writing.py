@@ -52,8 +52,13 @@ def write(files: Sequence[File], n_threads: int, progress: Progress) -> None:
 
 
 def check_absent(paths: Sequence[Path], force: bool) -> None:
-    """Raise ValueError if a file is there already, unless it may be written over."""
+    """Raise ValueError if a file is there already, unless it may be written over.
+
+    What is no file, such as a device, is never replaced by one.
+    """
     for path in paths:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is not a regular file, and is not written over")
         if path.exists() and not force:
             raise ValueError(f"{path} exists already; --force writes over it")
 

@@ -1,5 +1,6 @@
 """`ggjit convert` and `quantize` as commands: what is said, when, and with which exit code."""
 
+import os
 import re
 
 import pytest
@@ -55,6 +56,8 @@ def test_bad_input_is_2_and_found_before_the_source_is_opened(command, tmp_path)
         (("convert", "none", "-o", there), "there.gguf exists already; --force"),
         (("convert", "none", "--type", "q9"), "type 'q9' is none of f32"),
         (("convert", "none", "--output-type", "q8_k"), "type 'q8_k' is none of f32"),
+        (("convert", "none", "-t", "0"), "-t must be 1 or more, not 0"),
+        (("convert", there), "there.gguf: is a GGUF file: ggjit quantize"),
         (("convert", "none"), "none: no such file or folder"),
         (("quantize", "none.gguf", tmp_path / "x", "q8_0"), "none.gguf: No such file"),
     ]:
@@ -62,6 +65,13 @@ def test_bad_input_is_2_and_found_before_the_source_is_opened(command, tmp_path)
         assert code == 2, args
         assert says in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices with paths")
+def test_a_device_is_never_replaced_by_a_file(command, model):
+    code, _, err = command("quantize", model, os.devnull, "q8_0", "--force")
+    assert code == 2
+    assert "/dev/null is not a regular file, and is not written over" in err
 
 
 def test_an_output_that_cannot_be_there_is_named(command, model, tmp_path):

@@ -57,6 +57,8 @@ def read_file(path: Path) -> Mapping[str, Array]:
     """Read the tensors of one file, by what its name ends in."""
     if path.suffix in READERS:
         return READERS[path.suffix](path)
+    if path.suffix == ".gguf":
+        raise CheckpointError("is a GGUF file: ggjit quantize makes another of it", path=path)
     raise CheckpointError(f"is no checkpoint: expected {', '.join(READERS)}", path=path)
 
 

@@ -99,6 +99,7 @@ def _tokens(
         return byte_fallback_bpe(source, n_vocab)
     files = ", ".join(NAMES)
     problem = f"there is no tokenizer in it, none of {files}, nor {VOCAB} with {MERGES}"
+    problem += "; --no-vocab does without"
     raise CheckpointError(problem, path=folder)
 
 
