@@ -192,3 +192,31 @@ def test_columns_in_another_order_stay_bfloat16(rng):
     a = columns_ordered(Stored("x", bits, ELEMENTS["BF16"]), np.arange(32)[::-1])
     assert a.type is GGMLType.BF16
     np.testing.assert_array_equal(a.blocks(3, 9).view("<u2"), bits[3:9, ::-1])
+
+
+@pytest.mark.parametrize("name", [
+    "mixtral_1_of_3", "deepseek2_v3", "glm4moe_2_of_5", "granitemoe_2_of_5", "olmoe_1_of_3",
+    "qwen3moe_1_of_3",
+])  # fmt: skip
+def test_experts_all_in_one_as_transformers_has_them_in_memory(name):
+    known = FromCheckpoint.at(DATA / name, vocabulary=False)
+    source = known.checkpoint
+    tensors = {
+        n.replace("block_sparse_moe.gate", "mlp.gate").replace(".router.layer", ".router"): a
+        for n, a in source.tensors.items()
+        if ".experts." not in n and "put_linear" not in n
+    }
+    for layer in range(known.family.n_layers):
+        stem = f"blk.{layer}.ffn_"
+        if f"{stem}up_exps.weight" not in known.tensors:
+            continue
+        gate, up, down = (
+            known.tensors[f"{stem}{part}_exps.weight"] for part in ("gate", "up", "down")
+        )
+        both = np.concatenate([x.rows(0, x.shape[0]) for x in (gate, up)], 1)
+        place = f"model.layers.{layer}.mlp.experts."
+        tensors |= {f"{place}down_proj": down, f"{place}gate_up_proj": floats("both", both)}
+    origin = FromCheckpoint(Checkpoint(source.path, source.config, tensors))
+    assert origin.tensors.keys() == known.tensors.keys()
+    for n, a in known.tensors.items():
+        np.testing.assert_array_equal(origin.tensors[n].rows(0, 1), a.rows(0, 1), n)

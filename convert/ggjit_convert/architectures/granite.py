@@ -42,6 +42,9 @@ class GraniteMoe(
 
     def change(self, tensors: Tensors) -> Tensors:
         layer, shared = r"^model\.layers\.(\d+)\.", self.shared
+        # as transformers has them in memory
+        tensors = rename(tensors, r"block_sparse_moe\.experts\.", "mlp.experts.")
+        tensors = rename(tensors, r"\.router\.weight$", ".router.layer.weight")
         tensors = divide(tensors, layer + r"block_sparse_moe\.input_linear\.weight$", stacks)
         tensors = divide(tensors, layer + r"shared_mlp\.input_linear\.weight$",
                          lambda a: halves(a, shared))  # fmt: skip

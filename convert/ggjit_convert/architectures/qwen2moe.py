@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ..arrays import Array
 from ..keys import Keys
-from ..transforms import inner_part
 from .base import Tensors
 from .qwen2 import Qwen2
-from .tensors import divide, rename, stack_experts
+from .tensors import stack_experts
 
 
 class Qwen2Moe(Qwen2, arch="qwen2moe", classes=["Qwen2MoeForCausalLM"]):
@@ -21,15 +19,4 @@ class Qwen2Moe(Qwen2, arch="qwen2moe", classes=["Qwen2MoeForCausalLM"]):
                 k[key] = self.h.integer(name)
 
     def change(self, tensors: Tensors) -> Tensors:
-        tensors = stack_experts(tensors, self.h.integer("num_local_experts", "num_experts"))
-        tensors = divide(tensors, r"\.gate_up_proj(\.weight)?$", gate_and_up)
-        return rename(tensors, r"experts\.down_proj$", "experts.down_proj.weight")
-
-
-def gate_and_up(a: Array) -> dict[str, Array]:
-    """Part a stack that has each expert's gate above its up matrix."""
-    n = a.shape[1] // 2
-    return {
-        ".gate_proj.weight": inner_part(a, slice(0, n)),
-        ".up_proj.weight": inner_part(a, slice(n, 2 * n)),
-    }
+        return stack_experts(tensors, self.h.integer("num_local_experts", "num_experts"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..arrays import Array
-from ..transforms import stacked
+from ..transforms import inner_part, stacked
 
 Tensors = dict[str, Array]
 
@@ -37,11 +37,23 @@ def divide(tensors: Tensors, pattern: str, parts: Callable[[Array], dict[str, Ar
     return out
 
 
+def gate_and_up(a: Array) -> dict[str, Array]:
+    """Part a stack that has each expert's gate above its up matrix."""
+    n = a.shape[1] // 2
+    return {
+        r"\1.gate_proj.weight": inner_part(a, slice(0, n)),
+        r"\1.up_proj.weight": inner_part(a, slice(n, 2 * n)),
+    }
+
+
 def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
     """Put `....experts.I.NAME.weight` of all experts into one `....experts.NAME.weight`.
 
+    Those that are in one already, as transformers has them in memory, get names as others.
     Raises: ValueError naming an expert that is missing.
     """
+    tensors = divide(tensors, r"(\.experts)\.gate_up_proj(\.weight)?$", gate_and_up)
+    tensors = rename(tensors, r"(\.experts\.down_proj)$", r"\1.weight")
     out: Tensors = {}
     stacks: dict[str, dict[int, Array]] = {}
     for name, a in tensors.items():
