@@ -167,6 +167,13 @@ def test_scores_of_deepseek_3_are_sigmoids_though_nothing_says_so():
     assert k.get("expert_gating_func") is None
 
 
+def test_scores_of_kimi_linear_by_their_own_name():
+    config = config_of("kimi_2_of_5")
+    assert keys(config | {"moe_router_activation_func": "sigmoid"})["expert_gating_func"] == 2
+    with pytest.raises(CheckpointError, match="moe_router_activation_func: is 'odd', known"):
+        keys(config | {"moe_router_activation_func": "odd"})
+
+
 def test_experts_of_llama4_one_by_one():
     known = FromCheckpoint.at(DATA / "llama4_1_of_3", vocabulary=False)
     source, tensors = known.checkpoint, {}

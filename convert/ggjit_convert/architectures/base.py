@@ -38,6 +38,7 @@ SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
 ]
 NEEDED = ("context_length", "embedding_length", "attention.head_count")
 SCORES = {"softmax": 1, "sigmoid": 2}
+SCORE_NAMES = ("score_function", "scoring_func", "moe_router_activation_func")
 
 
 class Architecture:
@@ -113,10 +114,11 @@ class Architecture:
             default = REQUIRED if key in NEEDED else None
             if (value := read(*names, default=default)) is not None:
                 k[key] = value
-        score = self.h.text("score_function", "scoring_func", default=None)
+        score = self.h.text(*SCORE_NAMES, default=None)
         if score is not None:
             if score not in SCORES:
-                raise self.h.error("scoring_func", f"is {score!r}, known: {', '.join(SCORES)}")
+                name = next(name for name in SCORE_NAMES if self.h.has(name))
+                raise self.h.error(name, f"is {score!r}, known: {', '.join(SCORES)}")
             k["expert_gating_func"] = SCORES[score]
         write_rotary(k, self.h, self.rope)
 
