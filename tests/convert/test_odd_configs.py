@@ -48,6 +48,21 @@ def test_what_every_engine_needs_is_not_left_out(name, missing):
         keys(config)
 
 
+def test_windows_of_qwen2_are_noted():
+    config = config_of("qwen2_odd") | {"max_position_embeddings": 64, "sliding_window": 8}
+    assert not family(config | {"use_sliding_window": False}).notes()
+    [note] = family(config | {"use_sliding_window": True}).notes()
+    assert "see 8 tokens back" in note
+
+
+def test_a_damaged_tokenizer_of_gemma_is_named(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"model": {"type": "BPE", "merges": []}}')
+    found = architecture_of(Checkpoint(tmp_path, config_of("gemma3_narrow"), {}))
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: model\.vocab"):
+        found.change({"model.embed_tokens.weight": floats("x", np.zeros((4, 2)))})
+
+
 # -- rotary embeddings ----------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..errors import CheckpointError
 from ..keys import Keys
 from ..transforms import computed, part
 from .base import Architecture, Tensors
@@ -65,7 +66,11 @@ class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForCondi
         known = self.checkpoint.json("tokenizer.json")
         if known is None or self.checkpoint.file("tokenizer.model"):
             return self.h.integer("vocab_size")
-        return len(known["model"]["vocab"]) + len(known["added_tokens"])
+        try:
+            return len(known["model"]["vocab"]) + len(known["added_tokens"])
+        except (KeyError, TypeError):
+            path = self.checkpoint.folder / "tokenizer.json"
+            raise CheckpointError("lists no tokens", path=path, field="model.vocab") from None
 
 
 def write_scale(family: Architecture, k: Keys, n_layer_27b: int) -> None:
