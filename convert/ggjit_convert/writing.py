@@ -5,6 +5,7 @@ Pieces of tensors are made by several threads and written in order.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from .header import alignment_of, header
 from .keys import Pair
 from .written import Piece, Written
 
+HELD = 1 << 28  # elements in pieces, such as whole experts, that are made at a time
 Release = Callable[[], None]
 Progress = Callable[[str, int, int], None]
 
@@ -85,10 +87,10 @@ def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
     with ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[tuple[Future[Bytes], int, Release]] = deque()
         try:
-            for piece, padding, release in _pieces(file.tensors, alignment):
-                waiting.append((pool.submit(piece), padding, release))
-                if len(waiting) > 2 * n_threads:
+            for piece, padding, release, n_most in _pieces(file.tensors, alignment):
+                while len(waiting) > min(2 * n_threads, n_most):
                     yield _write_one(out, *waiting.popleft())
+                waiting.append((pool.submit(piece), padding, release))
             while waiting:
                 yield _write_one(out, *waiting.popleft())
         except BaseException:
@@ -96,12 +98,17 @@ def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
             raise
 
 
-def _pieces(tensors: Sequence[Written], alignment: int) -> Iterator[tuple[Piece, int, Release]]:
-    """Yield pieces, each with how many bytes of padding follow it and what to do then."""
+def _pieces(
+    tensors: Sequence[Written], alignment: int
+) -> Iterator[tuple[Piece, int, Release, int]]:
+    """Yield pieces, each with how many bytes of padding follow it, what to do then, and how many
+    others may be made meanwhile: few where they are large.
+    """
     for tensor in tensors:
         *first, last = tensor.pieces
-        yield from ((piece, 0, lambda: None) for piece in first)
-        yield last, -tensor.n_bytes % alignment, tensor.release
+        n_most = HELD * len(tensor.pieces) // max(math.prod(tensor.shape), 1)
+        yield from ((piece, 0, lambda: None, n_most) for piece in first)
+        yield last, -tensor.n_bytes % alignment, tensor.release, n_most
 
 
 def _write_one(out: BinaryIO, piece: Future[Bytes], padding: int, release: Release) -> int:

@@ -25,6 +25,8 @@ from ggjit_convert.quantize.policy import Wishes
 from ggjit_convert.sources import Checkpoint, open_checkpoint
 from ggjit_convert.transforms import floats
 from ggjit_convert.types import Choice
+from ggjit_convert.writing import HELD, File, write
+from ggjit_convert.written import Written
 
 DATA = Path(__file__).parent / "data"
 convert = partial(convert_all, vocabulary=False)
@@ -276,6 +278,19 @@ def test_a_full_disk_leaves_the_old_file(checkpoint, tmp_path, monkeypatch):
         convert(folder, out, "f32", force=True)
     assert out.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["small", "x.gguf"]
+
+
+@pytest.mark.parametrize(("n_elements", "most"), [(1, 16), (HELD // 4, 4), (8 * HELD, 1)])
+def test_large_pieces_are_not_held_in_numbers(tmp_path, n_elements, most):
+    started, done = [], []
+
+    def piece():
+        started.append(len(started) - len(done))
+        return np.zeros(1, np.uint8)
+
+    tensor = Written("x", (40 * n_elements,), GGMLType.F32, 40, [piece] * 40)
+    write([File(tmp_path / "x", [], [tensor])], 8, lambda *_: done.append(1))
+    assert max(started) <= most + 1
 
 
 # -- from GGUF ------------------------------------------------------------------------------------
