@@ -182,6 +182,16 @@ def test_scores_of_deepseek_3_are_sigmoids_though_nothing_says_so():
     assert k.get("expert_gating_func") is None
 
 
+@pytest.mark.parametrize("kinds", [{"first_k_dense_replace": 1}, {
+    "first_k_dense_replace": None, "mlp_layer_types": ["dense", "sparse", "sparse"],
+}])  # fmt: skip
+def test_glm_4_7_flash_is_a_deepseek_3(kinds):
+    config = config_of("deepseek2_v3") | {"architectures": ["Glm4MoeLiteForCausalLM"]} | kinds
+    config.pop("scoring_func", None)
+    k = keys(config)
+    assert (k.arch, k["expert_gating_func"], k["leading_dense_block_count"]) == ("deepseek2", 2, 1)
+
+
 def test_scores_of_kimi_linear_by_their_own_name():
     config = config_of("kimi_2_of_5")
     assert keys(config | {"moe_router_activation_func": "sigmoid"})["expert_gating_func"] == 2

@@ -40,10 +40,7 @@ class Deepseek2(Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM"
         self.write_shared_keys(k)
         latent, n_rot = h.integer("kv_lora_rank", default=512), h.integer("qk_rope_head_dim")
         k["attention.head_count_kv"] = 1  # one latent vector for all heads
-        has_experts = h.has("n_routed_experts")
-        k["leading_dense_block_count"] = h.integer(
-            "first_k_dense_replace", default=0 if has_experts else self.n_layers
-        )
+        k["leading_dense_block_count"] = self.n_dense
         k["vocab_size"] = h.integer("vocab_size")
         if h.has("q_lora_rank"):
             k["attention.q_lora_rank"] = h.integer("q_lora_rank")
@@ -61,6 +58,14 @@ class Deepseek2(Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM"
         k["rope.dimension_count"] = n_rot
         if (scale := self.rope.number("mscale_all_dim", default=None)) is not None:
             k["rope.scaling.yarn_log_multiplier"] = 0.1 * scale
+
+    @property
+    def n_dense(self) -> int:
+        """How many layers have no experts, before those that do."""
+        kinds = self.h.items("mlp_layer_types", str, default=["sparse"])
+        has_experts = self.h.has("n_routed_experts")
+        otherwise = kinds.index("sparse") if has_experts and "sparse" in kinds else self.n_layers
+        return self.h.integer("first_k_dense_replace", default=otherwise)
 
     def change(self, tensors: Tensors) -> Tensors:
         tensors = {n: a for n, a in tensors.items() if _layer(n) < self.n_layers}

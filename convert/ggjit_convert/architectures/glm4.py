@@ -1,4 +1,4 @@
-"""GLM 4, and with experts 4.5 to 4.7."""
+"""GLM 4, and with experts 4.5 to 4.7; 4.7 Flash, which is a DeepSeek 3."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ..keys import Keys
 from .base import Architecture, Tensors
+from .deepseek import Deepseek3
 from .tensors import rename, stack_experts
 
 
@@ -43,3 +44,7 @@ class Glm4Moe(Glm4, arch="glm4moe", classes=["Glm4MoeForCausalLM"]):
     def change(self, tensors: Tensors) -> Tensors:
         tensors = stack_experts(tensors, self.h.integer("n_routed_experts"))
         return rename(tensors, "e_score_correction_bias$", "e_score_correction.bias")
+
+
+class Glm4MoeLite(Deepseek3, arch="deepseek2", classes=["Glm4MoeLiteForCausalLM"]):
+    defaults: ClassVar[dict[str, Any]] = Deepseek3.defaults | {"rms_norm_eps": 1e-5}
