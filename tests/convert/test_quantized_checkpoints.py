@@ -19,7 +19,11 @@ def folded(tmp_path):
     """Write a checkpoint and return its tensors, folded."""
 
     def folded(tensors, **config):
-        files = {"config__json": {"quantization_config": config}, "model__safetensors": tensors}
+        kind = config.pop("model_type", "llama")
+        files = {
+            "config__json": {"model_type": kind, "quantization_config": config},
+            "model__safetensors": tensors,
+        }
         return plain(open_checkpoint(write(tmp_path, **files))).tensors
 
     return folded
@@ -164,6 +168,28 @@ def test_packed_integers(folded, rng, bits, zero_points, reordered):
     check(out["a.weight"], expected, rng)
 
 
+def stream(codes, bits):
+    """Put numbers into words, bit after bit."""
+    each = (codes[..., None] >> np.arange(bits) & 1).astype(np.uint8)
+    bytes = np.packbits(each.reshape(*codes.shape[:-1], -1), axis=-1, bitorder="little")
+    return np.ascontiguousarray(bytes).view(np.uint32)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 8])
+@pytest.mark.parametrize("shape", [(7, 64), (3, 5, 96)])
+def test_mlx(folded, rng, bits, shape):
+    codes = rng.integers(0, 1 << bits, shape)
+    scales, biases = (scales_of(rng, *shape[:-1], shape[-1] // 32) for _ in range(2))
+    name = "a.mlp.switch_mlp.x" if len(shape) == 3 else "a"
+    tensors = {f"{name}.weight": stream(codes, bits), f"{name}.scales": scales,
+               f"{name}.biases": biases}  # fmt: skip
+    each = {name: {"bits": bits, "group_size": 32}, "b": False}
+    out = folded(tensors, bits=4, group_size=64, **each)
+    groups = codes.reshape(*shape[:-1], -1, 32).astype(np.float32)
+    expected = (groups * scales[..., None] + biases[..., None]).reshape(shape)
+    check(out[f"{name.replace('switch_mlp', 'experts')}.weight"], expected, rng)
+
+
 def test_mxfp4_only_moves(folded, rng):
     codes = rng.integers(0, 16, (3, 4, 2, 32)).astype(np.uint8)
     scales = rng.integers(118, 130, (3, 4, 2)).astype(np.uint8)
@@ -206,6 +232,8 @@ PACKED = {"a.weight_packed": np.ones((8, 1), np.int32), "a.weight_scale": X[:, :
           "a.weight_shape": np.array([8, 8])}  # fmt: skip
 CT = {"quant_method": "compressed-tensors", "format": "pack-quantized",
       "config_groups": {"group_0": {"weights": {"num_bits": 4}}}}  # fmt: skip
+MLX = {"a.weight": np.ones((8, 1), np.uint32), "a.scales": X[:, :1], "a.biases": X[:, :1]}
+MLX_4 = {"bits": 4, "group_size": 8}
 BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
@@ -213,6 +241,13 @@ BAD = {
     "fp4": ({}, {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "known: FP8"),
     "no way": ({}, {}, "quant_method: is None"),
     "a list": ({}, {"quant_method": ["fp8"]}, r"quant_method: is \['fp8'\]"),
+    "mlx of 7 bits": (MLX | {"a.weight": np.ones((8, 7), np.uint32)}, MLX_4 | {"group_size": 32},
+                      "has 7 words, expected 32 inputs of 2, 3"),
+    "mlx without biases": (MLX | {"a.biases": None}, MLX_4, "'a.biases' is missing"),
+    "mlx's biases": (MLX | {"a.biases": X}, MLX_4, r"shape \(8, 8\)"),
+    "mlx's shifted norms": (MLX, MLX_4 | {"model_type": "qwen3_next"}, "of MLX are read: gemma"),
+    "mlx's mode": (MLX, MLX_4 | {"mode": "mxfp4"}, "mode: is 'mxfp4', known: affine"),
+    "mlx's groups": (MLX, MLX_4 | {"group_size": 0}, "group_size: is '0'"),
     "bits": (GPTQ, {"quant_method": "gptq", "bits": 3}, "bits: is '3', known: 2, 4, 8"),
     "bits of text": (GPTQ, {"quant_method": "gptq", "bits": "4"}, "bits: is '4'"),
     "another form": (GPTQ, {"quant_method": "gptq", "checkpoint_format": "marlin"}, "marlin"),

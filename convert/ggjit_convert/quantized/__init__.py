@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from ..sources import Checkpoint
-from . import awq, compressed, float8, gptq, mxfp4
+from . import awq, compressed, float8, gptq, mlx, mxfp4
 from .settings import Fold, Settings
 
 METHODS: dict[str, Fold] = {
@@ -21,6 +21,7 @@ METHODS: dict[str, Fold] = {
     "fbgemm_fp8": float8.fold,
     "fp8": float8.fold,
     "gptq": gptq.fold,
+    "mlx": mlx.fold,
     "modelopt": float8.fold_modelopt,
     "mxfp4": mxfp4.fold,
 }
@@ -30,8 +31,14 @@ def _settings(config: dict[str, Any]) -> Any:
     """Return what is said of the whole model, or of the text model inside it."""
     text = config.get("text_config")
     inner = text.get("quantization_config") if isinstance(text, dict) else None
-    whole = config.get("quantization_config")
+    whole = config.get("quantization_config", config.get("quantization"))
     return inner if whole is None else whole
+
+
+def _method(given: dict[str, Any]) -> Any:
+    """Return what says how; MLX's own configuration does not."""
+    is_mlx = "quant_method" not in given and {"bits", "group_size"} <= given.keys()
+    return "mlx" if is_mlx else given.get("quant_method")
 
 
 def plain(checkpoint: Checkpoint) -> Checkpoint:
@@ -45,8 +52,8 @@ def plain(checkpoint: Checkpoint) -> Checkpoint:
     path = checkpoint.folder / "config.json"
     if not isinstance(given, dict):
         raise CheckpointError("must be an object", path=path, field="quantization_config")
-    settings = Settings(path, given)
-    method = given.get("quant_method")
+    settings = Settings(path, given, str(checkpoint.config.get("model_type")))
+    method = _method(given)
     if not isinstance(method, str) or method not in METHODS:
         raise settings.error("quant_method", f"is {method!r}, known: {', '.join(METHODS)}")
     try:

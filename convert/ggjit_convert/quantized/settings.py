@@ -19,6 +19,7 @@ class Settings:
 
     path: Path
     values: dict[str, Any]
+    model_type: str = ""
 
     def error(self, name: str, problem: str) -> CheckpointError:
         return CheckpointError(problem, path=self.path, field=f"quantization_config: {name}")
@@ -28,6 +29,13 @@ class Settings:
         value = self.values.get(name, default)
         if not any(type(value) is type(k) and value == k for k in known):
             raise self.error(name, f"is {str(value)[:96]!r}, known: {', '.join(map(str, known))}")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """Return a count. Raises: CheckpointError for anything else."""
+        value = self.values.get(name, default)
+        if type(value) is not int or value < 1:
+            raise self.error(name, f"is {str(value)[:96]!r}, expected a number of at least 1")
         return value
 
     def below(self, name: str, value: Any) -> Settings:
