@@ -154,8 +154,12 @@ def stacked(arrays: Sequence[Array]) -> Array:
 
 
 def reshaped(a: Array, *shape: int) -> Array:
-    """Give it another shape; the last axis stays or loses axes of 1 before it."""
-    assert math.prod(shape) == math.prod(a.shape)
+    """Give it another shape; the last axis stays or loses axes of 1 before it.
+
+    Raises: ValueError if it has another number of elements.
+    """
+    if math.prod(shape) != math.prod(a.shape):
+        raise ValueError(f"tensor {a.name!r} has the shape {a.shape}, which cannot become {shape}")
 
     def take(read: Read, start: int, stop: int) -> Values:
         if a.shape[0] % shape[0] or shape[0] == 1:  # not whole rows: all of it

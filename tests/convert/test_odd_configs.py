@@ -199,6 +199,16 @@ def test_scores_of_kimi_linear_by_their_own_name():
         keys(config | {"moe_router_activation_func": "odd"})
 
 
+@pytest.mark.parametrize(("name", "key"), [
+    ("deepseek2_v3", "v_head_dim"), ("granitehybrid_dense", "mamba_expand"),
+])  # fmt: skip
+def test_a_tensor_of_another_size_than_the_config_says(name, key):
+    source = FromCheckpoint.at(DATA / name, vocabulary=False).checkpoint
+    config = source.config | {key: source.config[key] + 1}
+    with pytest.raises(CheckpointError, match="has the shape"):
+        FromCheckpoint(Checkpoint(source.path, config, source.tensors))
+
+
 def test_experts_of_llama4_one_by_one():
     known = FromCheckpoint.at(DATA / "llama4_1_of_3", vocabulary=False)
     source, tensors = known.checkpoint, {}
