@@ -21,6 +21,7 @@ from .arrays import Bytes, Floats
 from .keys import Keys, Typed
 from .plan import Planned, mapped
 from .quantized import plain
+from .rehearsal import check_shapes
 from .sources import Checkpoint, located, open_checkpoint
 from .sources.files import forget_pages
 from .vocab import Vocabulary, vocabulary_of
@@ -59,6 +60,7 @@ class FromCheckpoint:
             self.family = architecture_of(merged(self.family, adapters))
         self.tensors = mapped(self.family)
         check_used(adapters, self.family, self.tensors)
+        check_shapes(self.family, self.tensors)
 
     @classmethod
     def at(

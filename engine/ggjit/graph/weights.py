@@ -12,6 +12,16 @@ import numpy.typing as npt
 from ..gguf import GGMLType, Tensor
 
 
+class ShapeError(ValueError):
+    """A tensor of another shape than the model needs; None in `wanted` stands for any number."""
+
+    def __init__(self, tensor: Tensor, wanted: tuple[int | None, ...]) -> None:
+        shown = ", ".join("*" if n is None else str(n) for n in wanted)
+        where = f"{tensor.path}: tensor {tensor.name!r}"
+        super().__init__(f"{where} has shape {list(tensor.shape)}, expected [{shown}]")
+        self.tensor, self.wanted = tensor, wanted
+
+
 @dataclass(frozen=True)
 class Param:
     """A tensor NAME.weight and, where the file has it, NAME.bias."""
@@ -31,7 +41,8 @@ class Param:
     def matrix(self) -> Tensor:
         """Return the tensor. Raises: ValueError unless it has two dimensions, none of them 0."""
         if len(self.tensor.shape) != 2 or 0 in self.tensor.shape:
-            raise self._wrong("a matrix")
+            where = f"{self.tensor.path}: tensor {self.tensor.name!r}"
+            raise ValueError(f"{where} has shape {list(self.tensor.shape)}, expected a matrix")
         return self.tensor
 
     def of_heads(self, n_heads: int, start: int, n: int) -> Param:
@@ -63,7 +74,7 @@ class Param:
     def as_rows(self, n_columns: int) -> Param:
         """Return a tensor of any shape as a matrix of rows of n columns. Raises: ValueError."""
         if self.tensor.n_elements % n_columns:
-            raise self._wrong(f"[*, {n_columns}]")
+            raise ShapeError(self.tensor, (None, n_columns))
         shape = (self.tensor.n_elements // n_columns, n_columns)
         return replace(self, tensor=replace(self.tensor, shape=shape))
 
@@ -75,29 +86,29 @@ class Param:
     def expect_stack(self, n: int, rows: int, columns: int) -> None:
         """Raise ValueError unless it is n matrices [rows, columns]; a bias is [n, rows]."""
         if self.tensor.shape != (n, rows, columns):
-            raise self._wrong(f"[{n}, {rows}, {columns}]")
+            raise ShapeError(self.tensor, (n, rows, columns))
         if self.bias and self.bias.tensor.shape != (n, rows):
-            raise self.bias._wrong(f"[{n}, {rows}]")
+            raise ShapeError(self.bias.tensor, (n, rows))
 
     def expect_rows(self, n: int) -> None:
         """Raise ValueError unless there are n rows."""
         if self.n_rows != n:
-            raise self._wrong(f"[{n}, *]")
+            raise ShapeError(self.tensor, (n, None))
 
     def expect_columns(self, n: int) -> None:
         """Raise ValueError unless rows have n columns."""
         if self.n_columns != n:
-            raise self._wrong(f"[*, {n}]")
+            raise ShapeError(self.tensor, (None, n))
 
     def expect_shape(self, rows: int, columns: int) -> None:
         """Raise ValueError unless the matrix is [rows, columns]."""
         if self.matrix().shape != (rows, columns):
-            raise self._wrong(f"[{rows}, {columns}]")
+            raise ShapeError(self.tensor, (rows, columns))
 
     def expect_vector(self, n: int) -> None:
         """Raise ValueError unless it is a vector of n."""
         if self.tensor.shape != (n,):
-            raise self._wrong(f"[{n}]")
+            raise ShapeError(self.tensor, (n,))
 
     def floats(self) -> npt.NDArray[np.float32]:
         """Return the values. Raises: ValueError unless it is a vector of float32."""
@@ -112,10 +123,6 @@ class Param:
         if self.bias:
             where = f"{self.bias.tensor.path}: tensor {self.bias.tensor.name!r}"
             raise ValueError(f"{where} is not expected in this architecture")
-
-    def _wrong(self, wanted: str) -> ValueError:
-        where = f"{self.tensor.path}: tensor {self.tensor.name!r}"
-        return ValueError(f"{where} has shape {list(self.tensor.shape)}, expected {wanted}")
 
 
 def constant(name: str, values: npt.ArrayLike) -> Param:
