@@ -55,6 +55,14 @@ def test_windows_of_qwen2_are_noted():
     assert "see 8 tokens back" in note
 
 
+def test_layers_that_deepseek_leaves_out_are_noted():
+    config = config_of("deepseek2_v2")
+    assert not family(config).notes()
+    beyond = f"model.layers.{config['num_hidden_layers']}.eh_proj.weight"
+    found = family(config, {beyond: floats(beyond, np.zeros((4, 4)))})
+    assert found.notes() == ["layers that predict further tokens are left out: 1"]
+
+
 def test_a_damaged_tokenizer_of_gemma_is_named(tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_text('{"model": {"type": "BPE", "merges": []}}')

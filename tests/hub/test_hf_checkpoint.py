@@ -78,5 +78,7 @@ def test_one_kind_of_weights_is_needed():
     expected = [*beside[:2], "pytorch_model.bin.index.json", beside[2], *shards]
     assert needed(names, REPO) == expected
     assert needed([*names, "model.safetensors"], REPO) == [*beside, "model.safetensors"]
+    template = "additional_chat_templates/rag.jinja"
+    assert needed([template, *names], REPO) == [*expected, template]
     adapter = ["adapter_config.json", "adapter_model.bin", "adapter_model.safetensors"]
     assert needed(adapter, REPO) == [adapter[0], adapter[2]]

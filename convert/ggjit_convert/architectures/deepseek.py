@@ -76,6 +76,12 @@ class Deepseek2(Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM"
         tensors = rename(tensors, "e_score_correction_bias$", "e_score_correction.bias")
         return divide(tensors, r"\.kv_b_proj\.weight$", self.keys_and_values)
 
+    def notes(self) -> list[str]:
+        further = {n for n in map(_layer, self.checkpoint.tensors) if n >= self.n_layers}
+        if not further:
+            return []
+        return [f"layers that predict further tokens are left out: {len(further)}"]
+
     def keys_and_values(self, a: Array) -> dict[str, Array]:
         """Part a matrix that has each head's keys above its values."""
         n_k, n_v = self.h.integer("qk_nope_head_dim"), self.h.integer("v_head_dim")

@@ -9,6 +9,7 @@ from .shards import ADAPTERS, KINDS
 
 PREFIX = "hf:"
 BESIDE = ("*.json", "*.model", "*.tiktoken", "*.jinja", "vocab.txt", "merges.txt", "README.md")
+TEMPLATES = "additional_chat_templates/*.jinja"
 INDEX = ".index.json"
 
 
@@ -35,6 +36,7 @@ def needed(names: list[str], repo: str) -> list[str]:
     for index, pattern in [*KINDS, *(("", name) for name in ADAPTERS)]:
         if weights := [name for name in own if fnmatch(name, pattern)]:
             beside = [n for n in own if any(fnmatch(n, p) for p in BESIDE)]
-            return [n for n in beside if n == index or not n.endswith(INDEX)] + weights
+            beside = [n for n in beside if n == index or not n.endswith(INDEX)]
+            return beside + weights + sorted(n for n in names if fnmatch(n, TEMPLATES))
     known = ", ".join(pattern for _, pattern in KINDS)
     raise ValueError(f"hf:{repo} holds no weights, looked for {known}")
