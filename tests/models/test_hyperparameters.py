@@ -1,12 +1,17 @@
 """Files that make no sense: one sentence that names the file and what is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny_llama
 from tiny_llama import graph_of, shapes, weights, write
 
-from ggjit.graph import Attention, RMSNorm, Rope
+from ggjit.gguf import open_gguf
+from ggjit.graph import Attention, RMSNorm, Rope, Route
+from ggjit.models import architecture_of
 
+DATA = Path(__file__).parent / "data"
 EPS = "attention__layer_norm_rms_epsilon"
 
 
@@ -228,3 +233,13 @@ def test_bad_frequency_factors(refused, tensors, factors):
 @pytest.mark.parametrize("name", ["blk.0.attn_q_norm.weight", "blk.1.attn_norm.bias", "extra"])
 def test_a_tensor_that_nothing_asks_for(refused, tensors, name):
     assert name in refused({**tensors, name: np.ones(64, np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("name", "score"), [("deepseek2_v3", "sigmoid"), ("deepseek2_v2", "softmax")]
+)
+def test_scores_of_experts_follow_the_bias_where_no_key_says_them(name, score):
+    file = open_gguf(DATA / f"{name}.gguf")
+    file.metadata.pop("deepseek2.expert_gating_func", None)
+    routes = [op.routing for op in architecture_of(file).build(file).ops if isinstance(op, Route)]
+    assert {routing.score for routing in routes} == {score}

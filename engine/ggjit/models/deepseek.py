@@ -24,10 +24,14 @@ def forward(g: Graph, c: Config, w: Weights) -> Buffer:
 
 
 def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
-    """SwiGLU in the first layers, then routed experts, and shared ones if there are any."""
+    """SwiGLU in the first layers, then routed experts, and shared ones if there are any.
+
+    A bias on the choice came with sigmoids (DeepSeek-V3): files that do not say it mean them.
+    """
     if i < c.integer("leading_dense_block_count", 0, low=0):
         return swiglu(g, c, blk, h, i)
-    routed = experts(g, c, blk, h, routing(c), blk.bias_alone("exp_probs_b"))
+    bias = blk.bias_alone("exp_probs_b")
+    routed = experts(g, c, blk, h, routing(c, "sigmoid" if bias else "softmax"), bias)
     n_shared = c.integer("expert_shared_count", 0, low=0)
     if not n_shared:
         return routed
