@@ -185,7 +185,6 @@ def test_only_the_vocabulary(path):
         ({"context": 1 << 20}, "context 1048576 .* 8192"),
         ({"context": -1}, "context -1"),
         ({"threads": 0}, "threads is 0"),
-        ({"threads": 100_000}, "threads is 100000"),
         ({"activations": 7}, "activations is 7"),
         ({"cache_type_k": "q5_0"}, "cache type is 'q5_0', expected one of f16, bf16, q8_0, q4_0"),
         ({"sequences": 0}, "sequences is 0"),
