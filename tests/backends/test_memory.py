@@ -9,9 +9,10 @@ from tensors import random_matrix, tensor
 
 from ggjit.backends.cpu import weights
 from ggjit.backends.cpu.batch import Batch, Part
-from ggjit.backends.cpu.memory import address, aligned, drop_pages
+from ggjit.backends.cpu.memory import address, aligned
 from ggjit.backends.cpu.weights import PackedWeights
 from ggjit.formats import all_formats
+from ggjit.gguf.pages import drop_pages
 
 KINDS = gguf.GGMLQuantizationType
 

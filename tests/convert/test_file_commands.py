@@ -2,6 +2,8 @@
 
 import re
 import struct
+import subprocess
+import sys
 
 import gguf
 import numpy as np
@@ -227,3 +229,9 @@ def test_a_file_that_is_none(command, tmp_path):
         code, _, err = command(*args)
         assert code == 2
         assert "bad.gguf" in err
+
+
+def test_what_only_moves_bytes_loads_no_compiler():
+    loaded = "import sys, ggjit_convert.metadata, ggjit_convert.splitting; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True)
+    assert b"numba" not in found.stdout

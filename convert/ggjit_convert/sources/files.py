@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.backends.cpu.memory import drop_pages
 from ggjit.gguf import GGUFError
+from ggjit.gguf.pages import drop_pages
 from ggjit.gguf.source import open_regular
 
 from ..errors import CheckpointError

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ...gguf.pages import advise
 
 ALIGNMENT = 64
 HUGE_PAGE = 2 << 20
@@ -44,21 +45,3 @@ class Arena:
 def address(array: npt.NDArray[Any]) -> int:
     """Return where an array lies; the caller keeps it alive."""
     return int(array.ctypes.data)
-
-
-def drop_pages(array: npt.NDArray[Any]) -> None:
-    """Give back the memory of a mapped file's array; its pages are read again when touched.
-
-    Files are mapped read-only: other memory would lose what it holds.
-    """
-    if not array.flags.writeable:
-        advise(array, getattr(mmap, "MADV_DONTNEED", None))
-
-
-def advise(array: npt.NDArray[Any], advice: int | None) -> None:
-    """Tell the system how the pages that lie wholly within an array are used, where it listens."""
-    start = -(-address(array) // mmap.PAGESIZE) * mmap.PAGESIZE
-    end = (address(array) + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-    if advice is not None and start < end:
-        madvise = ctypes.CDLL(None).madvise
-        madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), advice)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from ...formats import N_ROWS, Format, find
 from ...gguf import Tensor
+from ...gguf.pages import drop_pages
 from ...graph import Embed, ExpertLinear, HeadLinear, Linear, Op
 from ...kernels.pack import pack
 from .budget import available_bytes
-from .memory import ALIGNMENT, Arena, address, aligned, drop_pages
+from .memory import ALIGNMENT, Arena, address, aligned
 from .threads import Call, run_parallel
 
 Packing = Literal["auto", "always", "never", "experts-mmap"]
