@@ -6,6 +6,7 @@ model. Shapes are NumPy's: the last axis is contiguous.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -46,10 +47,16 @@ class Mapped(Protocol):
         """Give back the memory that its elements took when they were read."""
 
 
-def forget(a: Array) -> None:
-    """Give back the memory of all mapped files that an array was read from."""
+def made_of(a: Array) -> Iterator[Array]:
+    """Yield an array, and all that it is made of."""
     waiting = [a]
     while waiting:
-        waiting += getattr(a := waiting.pop(), "sources", ())
-        if isinstance(a, Mapped):
-            a.forget()
+        yield (a := waiting.pop())
+        waiting += getattr(a, "sources", ())
+
+
+def forget(a: Array) -> None:
+    """Give back the memory of all mapped files that an array was read from."""
+    for one in made_of(a):
+        if isinstance(one, Mapped):
+            one.forget()

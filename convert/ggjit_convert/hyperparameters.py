@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import CheckpointError
-from .sources import Checkpoint
+from .sources import Checkpoint, text_config
 
 REQUIRED: Any = object()
 
@@ -21,8 +21,7 @@ class Hyperparameters:
         file: str = "config.json",
     ) -> None:  # fmt: skip
         self.path = checkpoint.folder / file
-        text = checkpoint.config.get("text_config")
-        given = {**checkpoint.config, **(text if isinstance(text, dict) else {})}
+        given = {**checkpoint.config, **text_config(checkpoint.config)}
         self.values = {k: v for k, v in given.items() if v is not None}
         self._defaults = defaults or {}
 

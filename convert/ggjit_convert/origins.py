@@ -60,7 +60,7 @@ class FromCheckpoint:
             self.family = architecture_of(merged(self.family, adapters))
         self.tensors = mapped(self.family)
         check_used(adapters, self.family, self.tensors)
-        check_shapes(self.family, self.tensors)
+        check_shapes(self.keys(), self.tensors, self.family.checkpoint.path)
 
     @classmethod
     def at(

@@ -18,7 +18,7 @@ from ggjit.gguf import GGMLType
 from .architectures import Architecture
 from .architectures.base import Tensors, names_of
 from .architectures.nested import NOT_WEIGHTS, text_tensors
-from .arrays import Array, Floats
+from .arrays import Array, Floats, made_of
 from .errors import CheckpointError
 from .quantize.policy import that_fits
 
@@ -103,11 +103,7 @@ def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
 
 def unused(given: Tensors, found: Tensors) -> list[str]:
     """Return names of weights that nothing found is made of."""
-    used: set[int] = set()
-    below = list(found.values())
-    while below:
-        used.add(id(a := below.pop()))
-        below += getattr(a, "sources", ())
+    used = {id(part) for a in found.values() for part in made_of(a)}
     return [n for n, a in given.items() if id(a) not in used and not NOT_WEIGHTS.search(n)]
 
 

@@ -6,27 +6,26 @@ import math
 from pathlib import Path
 
 import numpy as np
+from gguf import GGUFValueType
 
-from ggjit.gguf import GGMLType, GGUFFile, Tensor
+from ggjit.gguf import GGMLType, GGUFFile, Tensor, Value
 from ggjit.gguf.shard import Shard
 from ggjit.gguf.values import Metadata
 from ggjit.graph.weights import ShapeError
 from ggjit.models import architecture_of
 
-from .architectures import Architecture
 from .architectures.base import Tensors
 from .errors import CheckpointError
-from .keys import Keys
+from .keys import Keys, Pair
 from .plan import SHOWN, listed
 
 N_MADE = 1 << 16  # elements of a tensor that a forward pass may look into
 
 
-def check_shapes(family: Architecture, tensors: Tensors) -> None:
-    """Raise CheckpointError naming tensors whose shapes are not what config.json says."""
-    path = family.checkpoint.path
+def check_shapes(keys: Keys, tensors: Tensors, path: Path) -> None:
+    """Raise CheckpointError naming tensors of a checkpoint that have other shapes than keys say."""
     empty = [_empty(name, array.shape, path) for name, array in tensors.items()]
-    file = GGUFFile([Shard(path, 3, _metadata(family), empty, None)])
+    file = GGUFFile([Shard(path, 3, _metadata(keys), empty, None)])
     wrong: dict[str, str] = {}
     while len(wrong) <= SHOWN and (error := _misfit(file)):
         name, shape = error.tensor.name, error.tensor.shape
@@ -51,13 +50,17 @@ def _misfit(file: GGUFFile) -> ShapeError | None:
     return None
 
 
-def _metadata(family: Architecture) -> Metadata:
-    keys = Keys(family.arch)
-    family.write_keys(keys)
+def _metadata(keys: Keys) -> Metadata:
     pairs = keys.pairs()
-    numbers = {p.name for p in pairs if p.item_kind is not None and not isinstance(p.value[0], str)}
-    values = {p.name: np.asarray(p.value) if p.name in numbers else p.value for p in pairs}
+    values = {p.name: _as_read(p) for p in pairs}
     return Metadata(values, {p.name: p.kind.name.lower() for p in pairs})
+
+
+def _as_read(pair: Pair) -> Value:
+    """Return a value as a reader of the file has it: numbers of an array in an array."""
+    is_plain = pair.item_kind in (None, GGUFValueType.STRING)
+    value: Value = pair.value if is_plain else np.asarray(pair.value)
+    return value
 
 
 def _empty(name: str, shape: tuple[int, ...], path: Path) -> Tensor:

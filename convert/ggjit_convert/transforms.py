@@ -73,6 +73,24 @@ class Computed:
         return _stored(self.rows(start, stop), self.type)
 
 
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """An `Array` of float32 whose rows `read` computes of its `sources`."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[int, int], Floats]
+    sources: Sequence[Array]
+    what: str
+    type: GGMLType = GGMLType.F32
+
+    def rows(self, start: int, stop: int) -> Floats:
+        return np.ascontiguousarray(self.read(start, stop), np.float32)
+
+    def blocks(self, start: int, stop: int) -> Bytes:
+        return self.rows(start, stop).view(np.uint8)
+
+
 def computed(a: Array, compute: Callable[[Floats], Floats], what: str) -> Array:
     """Apply a function to rows; `what` says which."""
     return Computed(a, a.shape, compute, what)

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ggjit.gguf import GGMLType
-
 from ..architectures import Architecture
 from ..architectures.base import Tensors
-from ..arrays import Array, Bytes, Floats
+from ..arrays import Array, Floats
 from ..plan import unused
 from ..quantize import FLOATS
 from ..sources import Checkpoint
-from ..transforms import Moved, Read, Values
+from ..transforms import Combined, Moved, Read, Values
 from .fitting import OUTPUT, Product, fitted
 from .peft import Adapter, Scaled
-
-
-@dataclass(frozen=True, eq=False)
-class Merged:
-    """An `Array` of float32: weights, and a product times its scale added."""
-
-    weights: Array
-    product: Product
-    scale: float
-    what: str = "an adapter merged"
-    type: GGMLType = GGMLType.F32
-
-    @property
-    def name(self) -> str:
-        return self.weights.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.weights.shape
-
-    @property
-    def sources(self) -> Sequence[Array]:
-        return (self.weights,)
-
-    def rows(self, start: int, stop: int) -> Floats:
-        added = self.product.values.rows(start, stop)
-        added *= np.float32(self.scale * self.product.scale)
-        added += self.weights.rows(start, stop)
-        return added
-
-    def blocks(self, start: int, stop: int) -> Bytes:
-        return self.rows(start, stop).view(np.uint8)
 
 
 def merged(family: Architecture, adapters: Sequence[Scaled]) -> Checkpoint:
@@ -89,9 +55,22 @@ def _merge(tensors: Tensors, adapter: Adapter, scale: float, family: Architectur
     kept = [p.name for p in fits.products if not _holds_floats(tensors[p.name])]
     adapter.refuse(("belong to weights of integers", kept))
     for product in fits.products:
-        tensors[product.name] = Merged(tensors[product.name], product, scale)
+        tensors[product.name] = _added(tensors[product.name], product, scale)
     for name, a in fits.whole.items():
         tensors[name] = _replaced(tensors.get(name, a), a)
+
+
+def _added(weights: Array, product: Product, scale: float) -> Array:
+    """Return weights with a product added, times its scale and another."""
+    factor = np.float32(scale * product.scale)
+
+    def read(start: int, stop: int) -> Floats:
+        added = product.values.rows(start, stop)
+        added *= factor
+        added += weights.rows(start, stop)
+        return added
+
+    return Combined(weights.name, weights.shape, read, (weights,), "an adapter merged")
 
 
 def _replaced(old: Array, by: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..sources import text_config
 from .tensors import Tensors
 
 # Of a checkpoint's tensors, what a text model does not need: buffers, other modalities.
@@ -73,16 +74,16 @@ INSIDE = {
 
 def text_class(name: str, config: dict[str, Any]) -> str:
     """Return the class of the text model in a model of a class; its own if it is one."""
-    text = config.get("text_config")
-    kind = text.get("model_type") if isinstance(text, dict) else None
-    return INSIDE.get(str(kind), name) if name in AROUND else name
+    return INSIDE.get(_kind(config), name) if name in AROUND else name
 
 
 def text_defaults(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a text model's configuration leaves out, if it is inside another's."""
-    text = config.get("text_config")
-    kind = text.get("model_type") if isinstance(text, dict) else None
-    return DEFAULTS.get(kind, {}) if isinstance(kind, str) else {}
+    return DEFAULTS.get(_kind(config), {})
+
+
+def _kind(config: dict[str, Any]) -> str:
+    return str(text_config(config).get("model_type"))
 
 
 def text_tensors(tensors: Tensors) -> Tensors:

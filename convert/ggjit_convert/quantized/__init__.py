@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import CheckpointError
-from ..sources import Checkpoint
+from ..sources import Checkpoint, text_config
 from . import awq, compressed, float8, gptq, mlx, mxfp4
 from .settings import Fold, Settings
 
@@ -29,10 +29,8 @@ METHODS: dict[str, Fold] = {
 
 def _settings(config: dict[str, Any]) -> Any:
     """Return what is said of the whole model, or of the text model inside it."""
-    text = config.get("text_config")
-    inner = text.get("quantization_config") if isinstance(text, dict) else None
     whole = config.get("quantization_config", config.get("quantization"))
-    return inner if whole is None else whole
+    return text_config(config).get("quantization_config") if whole is None else whole
 
 
 def _method(given: dict[str, Any]) -> Any:

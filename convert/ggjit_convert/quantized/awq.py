@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Floats
-from .parts import Dequantized, check_shape, integers, taken, unpacked
+from ..transforms import Combined
+from .parts import check_shape, integers, taken, unpacked
 from .settings import Settings, Tensors
 
 BITS = 4
@@ -50,4 +51,4 @@ def dequantized(weight: Array, zeros: Array, scales: Array) -> Array:
         values = (codes - offsets[:, None]) * scales.rows(0, n_groups)[:, None, start:stop]
         return values.reshape(n_in, -1).T
 
-    return Dequantized(weight.name, (n_out, n_in), read, (weight, zeros, scales))
+    return Combined(weight.name, (n_out, n_in), read, (weight, zeros, scales), "decoded")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Floats
+from ..transforms import Combined
 from .float8 import of_weights, with_scales
-from .parts import Dequantized, Integers, check_shape, groups_of, integers, taken, unpacked
+from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
 from .settings import Settings, Tensors
 
 WITH_SCALES = ("float-quantized", "int-quantized", "naive-quantized")
@@ -76,4 +77,4 @@ def dequantized(
         return values.astype(np.float32) * scales.rows(start, stop)[:, group]
 
     sources = [a for a in (words, scales, zeros, order) if a is not None]
-    return Dequantized(words.name, (n_out, n_in), read, sources)
+    return Combined(words.name, (n_out, n_in), read, sources, "decoded")

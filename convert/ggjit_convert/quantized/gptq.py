@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Floats
-from .parts import Dequantized, Integers, check_shape, groups_of, integers, taken, unpacked
+from ..transforms import Combined
+from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
 from .settings import Settings, Tensors
 
 
@@ -47,4 +48,4 @@ def dequantized(
         scale = scales.rows(0, n_groups)[:, start:stop]
         return (scale[group] * (codes - offsets[group]).astype(np.float32)).T
 
-    return Dequantized(weight.name, (n_out, n_in), read, (weight, zeros, scales, groups))
+    return Combined(weight.name, (n_out, n_in), read, (weight, zeros, scales, groups), "decoded")

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..arrays import Array, Floats
 from ..errors import CheckpointError
-from .parts import Dequantized, Integers, check_shape, integers, taken, unpacked
+from ..transforms import Combined
+from .parts import Integers, check_shape, integers, taken, unpacked
 from .settings import Settings, Tensors
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -59,7 +60,7 @@ def dequantized(weight: Array, scales: Array, biases: Array, group_size: int) ->
         scale, bias = (a.rows(start, stop)[..., None] for a in (scales, biases))
         return (groups * scale + bias).reshape(stop - start, *shape[1:])
 
-    return Dequantized(weight.name, shape, read, (weight, scales, biases))
+    return Combined(weight.name, shape, read, (weight, scales, biases), "decoded")
 
 
 def codes(words: Integers, bits: int) -> Integers:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,30 +9,13 @@ import numpy.typing as npt
 
 from ggjit.gguf import GGMLType
 
-from ..arrays import Array, Bytes, Floats
+from ..arrays import Array, Floats
+from ..transforms import Combined
 from .settings import Tensors
 
 Integers = npt.NDArray[Any]
 
 DTYPES = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.I64: "<i8"}
-
-
-@dataclass(frozen=True, eq=False)
-class Dequantized:
-    """An `Array` of float32 whose rows `read` computes of its `sources`."""
-
-    name: str
-    shape: tuple[int, ...]
-    read: Callable[[int, int], Floats]
-    sources: Sequence[Array]
-    what: str = "decoded"
-    type: GGMLType = GGMLType.F32
-
-    def rows(self, start: int, stop: int) -> Floats:
-        return np.ascontiguousarray(self.read(start, stop), np.float32)
-
-    def blocks(self, start: int, stop: int) -> Bytes:
-        return self.rows(start, stop).view(np.uint8)
 
 
 def integers(a: Array, start: int = 0, stop: int | None = None) -> Integers:
@@ -94,4 +75,4 @@ def scaled(a: Array, scale: Array, block: tuple[int, ...] = ()) -> Array:
                 scales = scales[: a.shape[axis]].swapaxes(axis, 0)
         return a.rows(start, stop) * scales
 
-    return Dequantized(a.name, a.shape, read, (a, scale), "scaled")
+    return Combined(a.name, a.shape, read, (a, scale), "scaled")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, text_config
 from .files import inside
 from .hub import located
 from .shards import has_weights, read_file, read_folder
 from .strict_json import read_json
 
-__all__ = ["Checkpoint", "has_weights", "located", "open_checkpoint"]
+__all__ = ["Checkpoint", "has_weights", "located", "open_checkpoint", "text_config"]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

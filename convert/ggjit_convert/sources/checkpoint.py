@@ -12,6 +12,12 @@ from .files import inside
 from .strict_json import read_json
 
 
+def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what config.json says of the text model inside another; nothing if it is one."""
+    inner = config.get("text_config")
+    return inner if isinstance(inner, Mapping) else {}
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """`path` is the folder, or the one file that was named; `config` is config.json's content.

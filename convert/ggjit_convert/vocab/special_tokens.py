@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..sources import text_config
 from .tokenizer_json import TokenizerJson, parts
 from .vocabulary import KEY
 
@@ -61,9 +62,7 @@ def special_tokens(
 
 
 def _ids_of_config(names: Iterable[str], config: Json) -> dict[str, int]:
-    text_config = config.get("text_config")
-    inner = text_config if isinstance(text_config, Mapping) else {}
-    found = {}
+    inner, found = text_config(config), {}
     for name in names:
         key = f"{name}_token_id"
         id = inner.get(key) if config.get(key) is None else config[key]
