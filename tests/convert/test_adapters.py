@@ -9,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from checkpoint_files import bf16, write
 from pytorch_files import pytorch
 
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
 from ggjit.gguf import open_gguf
-from ggjit_convert import CheckpointError, commands, convert
+from ggjit_convert import CheckpointError, convert
 from ggjit_convert.adapters import Adapter, FromAdapter, Scaled
 from ggjit_convert.origins import FromCheckpoint
 from ggjit_convert.sources import Checkpoint, open_checkpoint
@@ -341,17 +338,16 @@ def test_folders_that_are_not_what_they_should_be(adapter, rng, tmp_path):
 # -- the command ----------------------------------------------------------------------------------
 
 
-def test_the_command(adapter, rng, tmp_path, capsys):
-    app = typer.Typer()
-    app.command()(spread(commands.convert))
+def test_the_command(command, adapter, rng, tmp_path):
     whole = {f"{PREFIX}model.norm.weight": np.ones(18, np.float32)}
     folder, out = adapter(pair(rng, V_PROJ, *V_SHAPE) | whole), tmp_path / "out.gguf"
-    run = [str(folder), "--base", str(QWEN), "-o", str(out)]
-    assert exit_code(app, [*run, "--verify"]) == 2
-    assert "is an adapter: only models are verified" in capsys.readouterr().err
-    assert exit_code(app, run) == 0
-    merge = [str(QWEN), "--no-vocab", "--lora", f"{folder}:0.5", "--lora", str(folder), "--force"]
-    assert exit_code(app, [*merge, "-o", str(out), "--verify"]) == 0
-    report = capsys.readouterr().out
+    run = ["convert", folder, "--base", QWEN, "-o", out]
+    code, _, err = command(*run, "--verify")
+    assert code == 2
+    assert "is an adapter: only models are verified" in err
+    assert command(*run)[0] == 0
+    merge = ["convert", QWEN, "--no-vocab", "--lora", f"{folder}:0.5", "--lora", folder, "--force"]
+    code, report, _ = command(*merge, "-o", out, "--verify")
+    assert code == 0
     assert "an adapter merged, an adapter merged" in report
     assert "output_norm.weight: replaced by an adapter's, replaced by an adapter's" in report

@@ -5,25 +5,6 @@ import re
 
 import pytest
 import tiny_llama
-import typer
-
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
-from ggjit_convert import commands
-
-
-@pytest.fixture
-def command(capsys):
-    """Run a command; return exit code, stdout, stderr."""
-    app = typer.Typer()
-    for one in (commands.convert, commands.quantize):
-        app.command()(spread(one))
-
-    def command(*args):
-        code = exit_code(app, [str(arg) for arg in args])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -9,26 +9,8 @@ import gguf
 import numpy as np
 import pytest
 import tiny_llama
-import typer
 
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
 from ggjit.gguf import open_gguf
-from ggjit_convert import file_commands
-
-
-@pytest.fixture
-def command(capsys):
-    """Run a command of this package; return exit code, stdout, stderr."""
-    app = typer.Typer()
-    for name in ("set_metadata", "split", "merge"):
-        app.command(name.replace("_", "-"))(spread(getattr(file_commands, name)))
-
-    def command(*args):
-        code = exit_code(app, [str(arg) for arg in args])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_llama
-import typer
 
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
 from ggjit.gguf import open_gguf
-from ggjit_convert import collecting, commands, imatrix_command
+from ggjit_convert import collecting
 from ggjit_convert.collecting import Collected, Sums
 from ggjit_convert.importance import read_importance
 from ggjit_convert.importance_writing import write_gguf, write_old
@@ -23,17 +20,9 @@ def encode(text, bos):
 
 
 @pytest.fixture
-def command(capsys, monkeypatch):
+def command(command, monkeypatch):
     fake = SimpleNamespace(encode=encode, add_bos=True, bos_id=1)
     monkeypatch.setattr(collecting, "Tokenizer", SimpleNamespace(from_gguf=lambda file: fake))
-    app = typer.Typer()
-    app.command("imatrix")(spread(imatrix_command.imatrix))
-    app.command("quantize")(spread(commands.quantize))
-
-    def command(*args):
-        code = exit_code(app, [str(arg) for arg in args])
-        return code, *capsys.readouterr()
-
     return command
 
 

@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_llama
-import typer
 from checkpoint_files import safetensors
 from small_tokenizers import byte_level, byte_level_bpe
 from small_tokenizers import write as write_tokenizer
 
-from ggjit.cli.errors import exit_code
-from ggjit.cli.flags import spread
 from ggjit.gguf import open_gguf
-from ggjit_convert import commands, convert, requantize, verify_command
+from ggjit_convert import convert, requantize
 from ggjit_convert.metadata import Metadata
 from ggjit_convert.origins import FromGGUF
 from ggjit_convert.splitting import own_pairs
@@ -250,19 +247,6 @@ def test_vocabulary_and_template(tmp_path, rng):
 
 
 # -- commands -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def command(capsys):
-    app = typer.Typer()
-    app.command("verify")(spread(verify_command.verify))
-    app.command("convert")(spread(commands.convert))
-
-    def command(*args):
-        code = exit_code(app, [str(arg) for arg in args])
-        return code, *capsys.readouterr()
-
-    return command
 
 
 def test_the_command(command, model, tmp_path):
