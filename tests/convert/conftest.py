@@ -1,7 +1,11 @@
-"""The converter's commands, run in this process."""
+"""The converter's commands, run in this process, and a checkpoint to convert."""
+
+import json
 
 import pytest
 import typer
+from checkpoint_files import safetensors
+from small_llama import config, llama
 
 from ggjit.cli.errors import exit_code
 from ggjit.cli.flags import spread
@@ -30,3 +34,19 @@ def command(capsys):
         return code, *capsys.readouterr()
 
     return command
+
+
+@pytest.fixture
+def checkpoint(tmp_path, rng):
+    """Write a folder of a small Llama, with tensors and values of config.json changed."""
+
+    def checkpoint(changes=None, **keys):
+        folder = tmp_path / "small"
+        folder.mkdir(exist_ok=True)
+        tensors = llama(rng) | (changes or {})
+        kept = {name: values for name, values in tensors.items() if values is not None}
+        (folder / "model.safetensors").write_bytes(safetensors(kept))
+        (folder / "config.json").write_text(json.dumps(config(**keys)))
+        return folder
+
+    return checkpoint

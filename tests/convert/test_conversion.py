@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_llama
-from checkpoint_files import bf16, safetensors
+from checkpoint_files import bf16
+from small_llama import N_EMBD, N_FF, N_LAYERS, llama
 
 from ggjit.formats import find
 from ggjit.gguf import GGMLType, open_gguf
@@ -30,46 +31,6 @@ from ggjit_convert.written import Written
 
 DATA = Path(__file__).parent / "data"
 convert = partial(convert_all, vocabulary=False)
-N_LAYERS, N_EMBD, N_FF, N_VOCAB = 2, 32, 64, 40
-
-
-def config(**changes):
-    return {
-        "architectures": ["LlamaForCausalLM"], "num_hidden_layers": N_LAYERS,
-        "hidden_size": N_EMBD, "intermediate_size": N_FF, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "vocab_size": N_VOCAB, "rms_norm_eps": 1e-5,
-        "max_position_embeddings": 64,
-    } | changes  # fmt: skip
-
-
-def llama(rng):
-    shapes = {"model.embed_tokens": (N_VOCAB, N_EMBD), "model.norm": (N_EMBD,)}
-    for i in range(N_LAYERS):
-        layer = f"model.layers.{i}."
-        shapes |= {
-            f"{layer}self_attn.q_proj": (N_EMBD, N_EMBD), f"{layer}self_attn.k_proj": (16, N_EMBD),
-            f"{layer}self_attn.v_proj": (16, N_EMBD), f"{layer}self_attn.o_proj": (N_EMBD, N_EMBD),
-            f"{layer}mlp.gate_proj": (N_FF, N_EMBD), f"{layer}mlp.up_proj": (N_FF, N_EMBD),
-            f"{layer}mlp.down_proj": (N_EMBD, N_FF), f"{layer}input_layernorm": (N_EMBD,),
-            f"{layer}post_attention_layernorm": (N_EMBD,),
-        }  # fmt: skip
-    return {f"{n}.weight": rng.normal(size=s).astype(np.float32) for n, s in shapes.items()}
-
-
-@pytest.fixture
-def checkpoint(tmp_path, rng):
-    """Write a folder of a small Llama, with tensors and values of config.json changed."""
-
-    def checkpoint(changes=None, **keys):
-        folder = tmp_path / "small"
-        folder.mkdir(exist_ok=True)
-        tensors = llama(rng) | (changes or {})
-        kept = {name: values for name, values in tensors.items() if values is not None}
-        (folder / "model.safetensors").write_bytes(safetensors(kept))
-        (folder / "config.json").write_text(json.dumps(config(**keys)))
-        return folder
-
-    return checkpoint
 
 
 def test_a_type_for_all_and_a_mix(checkpoint, tmp_path):
@@ -139,40 +100,6 @@ def test_a_pattern_that_matches_nothing(checkpoint):
         for pattern in ("ffn_dwn", "attn_norm"):
             with pytest.raises(ValueError, match=f"no tensor to be encoded matches '{pattern}'"):
                 Conversion.of(origin, type, Wishes(overrides=[(pattern, GGMLType.Q4_1)]))
-
-
-# -- notes on types -------------------------------------------------------------------------------
-
-
-def notes_of(folder, type, wishes=None):
-    return Conversion.of(FromCheckpoint.at(folder, vocabulary=False), type, wishes).notes()
-
-
-def test_types_that_do_not_fit_are_noted(checkpoint):
-    folder = checkpoint()
-    assert notes_of(folder, "q8_0") == []
-    lines = notes_of(folder, "q4_k_s")
-    assert "12 tensors are q5_0, not q4_k: rows are no multiple of 256" in lines
-    embedding = Wishes(embedding=GGMLType.Q6_K)
-    [note] = notes_of(folder, "q8_0", embedding)
-    assert note == "1 tensor is q8_0, not q6_k: rows are no multiple of 256"
-
-
-def test_types_that_make_no_sense_are_noted(checkpoint, rng):
-    down = [("blk.0.ffn_down", GGMLType.IQ2_S)]
-    wide = {"hidden_size": 256, "intermediate_size": 256}
-    shapes = {n: w.shape for n, w in llama(rng).items()}
-    wider = {n: tuple(256 if d in (N_EMBD, N_FF) else d for d in s) for n, s in shapes.items()}
-    wider = {n: (128, *s[1:]) if s[0] == 16 else s for n, s in wider.items()}
-    normal = {n: rng.normal(size=s).astype(np.float32) for n, s in wider.items()}
-    folder = checkpoint(normal, **wide)
-    [note] = notes_of(folder, "q8_0", Wishes(overrides=down))
-    assert note.startswith("iq2_s without --imatrix loses much")
-    [note] = notes_of(folder, "tq1_0")
-    assert note.startswith("tq1_0 keeps of a weight")
-    ternary = {n: np.sign(w) * (np.abs(w) > 0.5) * 0.25 for n, w in normal.items()}
-    ternary = {n: w.astype(np.float32) for n, w in ternary.items()}
-    assert notes_of(checkpoint(ternary, **wide), "tq2_0") == []
 
 
 # -- what llama.cpp has no keys for ----------------------------------------------------------------
