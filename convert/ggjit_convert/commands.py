@@ -74,8 +74,8 @@ class TypeFlags:
 def convert(
     source: Annotated[
         str, typer.Argument(metavar="SRC", show_default=False,
-                            help="A folder as Hugging Face lays it out (a model, or an adapter of"
-                                 " PEFT), a file of tensors, or hf:OWNER/REPO."),
+                            help="A folder as Hugging Face, Meta or Mistral lay it out (a model,"
+                                 " or an adapter of PEFT), a file of tensors, or hf:OWNER/REPO."),
     ],
     *,
     type: Annotated[

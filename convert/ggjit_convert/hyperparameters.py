@@ -16,11 +16,8 @@ class Hyperparameters:
     Defaults, those of transformers' configuration classes, stand for what is not there.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, defaults: dict[str, Any] | None = None,
-        file: str = "config.json",
-    ) -> None:  # fmt: skip
-        self.path = checkpoint.folder / file
+    def __init__(self, checkpoint: Checkpoint, defaults: dict[str, Any] | None = None) -> None:
+        self.path = checkpoint.config_path
         given = {**checkpoint.config, **text_config(checkpoint.config)}
         self.values = {k: v for k, v in given.items() if v is not None}
         self._defaults = defaults or {}

@@ -19,6 +19,8 @@ from .architectures import Architecture, architecture_of
 from .architectures.base import Tensors
 from .arrays import Bytes, Floats
 from .keys import Keys, Typed
+from .meta import is_meta, open_meta
+from .meta import notes as notes_of_meta
 from .plan import Planned, mapped
 from .quantized import plain
 from .rehearsal import check_shapes
@@ -70,7 +72,8 @@ class FromCheckpoint:
 
         Raises: CheckpointError; OSError.
         """
-        origin = cls(open_checkpoint(located(path)), adapters)
+        place = located(path)
+        origin = cls(open_meta(place) if is_meta(place) else open_checkpoint(place), adapters)
         if vocabulary:
             folder, arch = origin.family.checkpoint.folder, origin.family.arch
             n_vocab = origin.tensors["token_embd.weight"].shape[0]
@@ -92,7 +95,8 @@ class FromCheckpoint:
 
     def notes(self) -> list[str]:
         about_text = self.vocabulary.warnings if self.vocabulary else []
-        return self.family.notes() + notes_of(self.adapters, self.family) + about_text
+        of_adapters = notes_of(self.adapters, self.family)
+        return self.family.notes() + of_adapters + notes_of_meta(self.checkpoint) + about_text
 
 
 class FromGGUF:

@@ -160,6 +160,18 @@ def joined(arrays: Sequence[Array]) -> Array:
     return Moved(arrays[0].name, shape, arrays[0].type, take, what, arrays)
 
 
+def side_by_side(arrays: Sequence[Array]) -> Array:
+    """Put the columns of several one behind the other."""
+    arrays = of_one_type(arrays)
+
+    def take(read: Read, start: int, stop: int) -> Values:
+        return np.concatenate([read(a, start, stop) for a in arrays], -1)
+
+    shape = (*arrays[0].shape[:-1], sum(a.shape[-1] for a in arrays))
+    what = f"side by side with {len(arrays) - 1} more"
+    return Moved(arrays[0].name, shape, arrays[0].type, take, what, arrays)
+
+
 def stacked(arrays: Sequence[Array]) -> Array:
     """Put several of one shape into one, along a new first axis."""
     arrays = of_one_type(arrays)

@@ -13,7 +13,7 @@ from ..errors import CheckpointError
 from ..keys import Keys, Typed
 from ..plan import Planned, named, unused
 from ..quantized import plain
-from ..sources import Checkpoint, has_weights
+from ..sources import CONFIG, Checkpoint, has_weights
 from ..sources.files import inside
 from ..sources.hub import PREFIX
 from ..sources.shards import read_folder
@@ -23,7 +23,6 @@ from .fitting import OUTPUT, Fitted, Product, fitted
 from .low_rank import LowRank, factors
 from .peft import Adapter
 
-CONFIG = "config.json"
 TYPE = "adapter"
 
 

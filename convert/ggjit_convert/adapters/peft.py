@@ -85,7 +85,7 @@ class Adapter:
         files = [file for file in (inside(folder, name) for name in ADAPTERS) if file.exists()]
         if not files:
             raise CheckpointError(f"holds no {' or '.join(ADAPTERS)}", path=folder)
-        return cls(Checkpoint(folder, read_json(config), read_file(files[0])))
+        return cls(Checkpoint(folder, read_json(config), read_file(files[0]), FILE))
 
     def refuse(self, *problems: tuple[str, Sequence[str]]) -> None:
         """Raise CheckpointError naming the tensors that have problems, if there are any."""

@@ -27,7 +27,7 @@ class Settings:
     """Raises: CheckpointError naming what is wrong, or not supported."""
 
     def __init__(self, adapter: Checkpoint) -> None:
-        h = self.h = Hyperparameters(adapter, file=FILE)
+        h = self.h = Hyperparameters(adapter)
         if (kind := h.text("peft_type")) != "LORA":
             raise h.error("peft_type", f"is {kind!r}, only 'LORA' is supported")
         for name, what in REFUSED.items():

@@ -16,7 +16,7 @@ __all__ = ["Architecture", "architecture_of", "known_classes"]
 
 def architecture_of(checkpoint: Checkpoint) -> Architecture:
     """Return how a checkpoint is converted. Raises: CheckpointError naming its class."""
-    path = checkpoint.folder / "config.json"
+    path = checkpoint.config_path
     if not checkpoint.config:
         raise CheckpointError("is missing: the folder is not a Hugging Face model", path=path)
     names = checkpoint.config.get("architectures")

@@ -11,7 +11,9 @@ from .tensors import Tensors
 # Of a checkpoint's tensors, what a text model does not need: buffers, other modalities.
 NOT_WEIGHTS = re.compile(
     r"\.attention\.(masked_)?bias$|\.attn\.(masked_)?bias$|rotary_emb\.inv_freq$"
+    r"|(^|\.)rope\.freqs$"
     r"|^(model\.)?(visual|vision|audio|multi_modal_projector|mm_projector|connector|image_newline)"
+    r"|^(patch_merger|pre_mm_projector_norm)\."
 )
 LLAMA = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,

@@ -47,7 +47,7 @@ def plain(checkpoint: Checkpoint) -> Checkpoint:
     given = _settings(checkpoint.config)
     if given is None:
         return checkpoint
-    path = checkpoint.folder / "config.json"
+    path = checkpoint.config_path
     if not isinstance(given, dict):
         raise CheckpointError("must be an object", path=path, field="quantization_config")
     settings = Settings(path, given, str(checkpoint.config.get("model_type")))

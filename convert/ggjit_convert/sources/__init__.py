@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .checkpoint import Checkpoint, text_config
+from .checkpoint import CONFIG, Checkpoint, text_config
 from .files import inside
 from .hub import located
 from .shards import has_weights, read_file, read_folder
 from .strict_json import read_json
 
-__all__ = ["Checkpoint", "has_weights", "located", "open_checkpoint", "text_config"]
+__all__ = ["CONFIG", "Checkpoint", "has_weights", "located", "open_checkpoint", "text_config"]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -26,7 +26,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not path.exists():
         raise CheckpointError("no such file or folder", path=path)
     folder = path if path.is_dir() else path.parent
-    config_file = inside(folder, "config.json")
+    config_file = inside(folder, CONFIG)
     config = read_json(config_file) if config_file.exists() else {}
     tensors = read_folder(path) if path.is_dir() else read_file(path)
     return Checkpoint(path, config, tensors)

@@ -18,20 +18,28 @@ def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
+CONFIG = "config.json"
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """`path` is the folder, or the one file that was named; `config` is config.json's content.
 
-    `tensors` are in file order.
+    `tensors` are in file order; `config_file` is where the configuration comes from.
     """
 
     path: Path
     config: dict[str, Any]
     tensors: Mapping[str, Array]
+    config_file: str = CONFIG
 
     @property
     def folder(self) -> Path:
         return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / self.config_file
 
     @property
     def name(self) -> str:

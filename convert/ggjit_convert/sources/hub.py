@@ -8,7 +8,16 @@ from pathlib import Path
 from .shards import ADAPTERS, KINDS
 
 PREFIX = "hf:"
-BESIDE = ("*.json", "*.model", "*.tiktoken", "*.jinja", "vocab.txt", "merges.txt", "README.md")
+BESIDE = (
+    "*.json",
+    "*.model",
+    "*.model.v*",
+    "*.tiktoken",
+    "*.jinja",
+    "vocab.txt",
+    "merges.txt",
+    "README.md",
+)
 TEMPLATES = "additional_chat_templates/*.jinja"
 INDEX = ".index.json"
 

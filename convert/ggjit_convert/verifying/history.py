@@ -23,7 +23,7 @@ def fates(source: Iterable[str], made: Mapping[str, Array]) -> list[Fate]:
     """Account for every tensor of a source, given what the file's are made of."""
     became: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, a in made.items():
-        for origin, how in history(a):
+        for origin, how in dict.fromkeys(history(a)):  # parts of one tensor in several files
             became[origin].append((name, how))
     return [_fate(name, became.get(name, [])) for name in source]
 

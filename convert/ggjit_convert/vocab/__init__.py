@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _rules(folder: Path, tokenizer_config: dict[str, Any]) -> TokenizerJson | No
 def tokenizer_file(folder: Path) -> Path | None:
     """Return the file that tells a checkpoint's tokens, None if there is none."""
     paths = (inside(folder, name) for name in NAMES)
-    found = next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if path.is_file()), None) or _mistral_model(folder)
     return inside(folder, VOCAB) if found is None and has_slow_files(folder) else found
 
 
@@ -88,8 +89,10 @@ def _tokens(
         ranks = (inside(folder, name) for name in FILES)
         if (tiktoken := next(filter(is_tiktoken, ranks), None)) is not None:
             return tiktoken_bpe(tiktoken, tokenizer_config, n_vocab)
-    model = inside(folder, "tokenizer.model")
-    if model.is_file():
+    model: Path | None = inside(folder, "tokenizer.model")
+    if model and not model.is_file():
+        model = None if source else _mistral_model(folder)
+    if model:
         pieces = read_sentencepiece_model(model)
         found = sentencepiece_bpe(pieces, source.added if source else {}, tokenizer_config, n_vocab)
         if source is not None and (prefix := space_prefix(source)) in (MISSING, FIRST_MISSING):
@@ -101,6 +104,16 @@ def _tokens(
     problem = f"there is no tokenizer in it, none of {files}, nor {VOCAB} with {MERGES}"
     problem += "; --no-vocab does without"
     raise CheckpointError(problem, path=folder)
+
+
+def _mistral_model(folder: Path) -> Path | None:
+    """Return the latest of the models that Mistral numbers, tokenizer.model.v3."""
+    names = [path.name for path in folder.glob("tokenizer.model.v*")]
+    return inside(folder, max(names, key=_version)) if names else None
+
+
+def _version(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _optional(folder: Path, name: str) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def round_trip(source: Path, tokenizer: Tokenizer, n_random: int = N_RANDOM) -> 
     read, special = _tokenizer_json, source.suffix == ".json"
     if source.name == VOCAB:
         read = _slow_files
-    elif source.suffix == ".model":
+    elif ".model" in source.suffixes:
         read = _sentencepiece
     if source.name == "tekken.json":
         read, special = _tekken, False

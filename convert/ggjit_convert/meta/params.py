@@ -1,0 +1,109 @@
+"""What params.json says, in the words of config.json.
+
+Sources: transformers' convert_llama_weights_to_hf.py for what Meta's leaves out, llama.cpp
+`conversion/mistral.py` and vLLM `transformers_utils/configs/mistral.py` for Mistral's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..arrays import Array
+from ..hyperparameters import Hyperparameters
+from ..sources import Checkpoint
+
+FILE = "params.json"
+EMBEDDING, GATE = "tok_embeddings.weight", "layers.0.feed_forward.w1.weight"
+CONTEXT = ("max_position_embeddings", "max_seq_len")
+MISTRAL_CONTEXT = 32768
+SMALL = 4096  # models of Llama 3.2 are narrower, those of 3.1 at least as wide
+
+
+def config_of(folder: Path, params: dict[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
+    """Return what config.json would say. Raises: CheckpointError naming the value."""
+    checkpoint = Checkpoint(folder, params, tensors, FILE)
+    h = Hyperparameters(checkpoint)
+    n_heads = h.integer("n_heads", low=1)
+    config = {
+        "hidden_size": h.integer("dim", low=1),
+        "num_hidden_layers": h.integer("n_layers", low=1),
+        "num_attention_heads": n_heads,
+        "num_key_value_heads": h.integer("n_kv_heads", default=n_heads, low=1),
+        "rms_norm_eps": h.number("norm_eps"),
+        "rope_theta": h.number("rope_theta", default=10000.0),
+        "vocab_size": _n_vocab(h, tensors),
+        "tie_word_embeddings": True,  # nobody says; an output that differs from it stays
+    }
+    return config | (_mistral(h) if h.has("hidden_dim") else _meta(h, tensors))
+
+
+def says_context(params: Mapping[str, Any]) -> bool:
+    """Tell whether there is a number of tokens."""
+    return any(params.get(name) for name in CONTEXT)
+
+
+def _n_vocab(h: Hyperparameters, tensors: Mapping[str, Array]) -> int:
+    """Return how many tokens there are, which Llama 1 and 2 leave to the tokenizer."""
+    if h.values.get("vocab_size", -1) != -1 or EMBEDDING not in tensors:
+        return h.integer("vocab_size", low=1)
+    return tensors[EMBEDDING].shape[0]
+
+
+def _meta(h: Hyperparameters, tensors: Mapping[str, Array]) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama",
+        "max_position_embeddings": h.integer(*CONTEXT, default=_llama_context(h)),
+    }  # fmt: skip
+    if GATE in tensors:
+        config["intermediate_size"] = tensors[GATE].shape[0]
+    if h.flag("use_scaled_rope"):
+        factor = 32.0 if h.integer("dim") < SMALL else 8.0
+        config["rope_scaling"] = {
+            "rope_type": "llama3", "factor": h.number("rope_scaling_factor", default=factor),
+            "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        }  # fmt: skip
+    return config
+
+
+def _llama_context(h: Hyperparameters) -> int:
+    """Return how many tokens the version sees that has such values: 3.1, 3, Code Llama, 2, 1."""
+    base = h.number("rope_theta", default=10000.0)
+    if h.flag("use_scaled_rope"):
+        return 131072
+    if base > 10000:
+        return 8192 if base == 500000 else 16384
+    return 4096 if h.number("norm_eps") >= 1e-5 else 2048
+
+
+def _mistral(h: Hyperparameters) -> dict[str, Any]:
+    grows = h.below("llama_4_scaling").number("beta", default=None)
+    config: dict[str, Any] = {
+        "architectures": ["MistralForCausalLM" if grows is None else "Ministral3ForCausalLM"],
+        "model_type": "mistral" if grows is None else "ministral3",
+        "intermediate_size": h.integer("hidden_dim", low=1),
+        "max_position_embeddings": h.integer(*CONTEXT, default=MISTRAL_CONTEXT),
+        "head_dim": h.integer("head_dim", default=None),
+        "sliding_window": h.integer("sliding_window", default=None),
+        "rope_scaling": _yarn(h.below("yarn"), grows) if h.has("yarn") else None,
+    }
+    if h.has("moe"):
+        moe = h.below("moe")
+        config["num_local_experts"] = moe.integer("num_experts", low=1)
+        config["num_experts_per_tok"] = moe.integer("num_experts_per_tok", low=1)
+    if h.has("quantization"):
+        form = h.below("quantization").text("qformat_weight")
+        config["quantization_config"] = {"quant_method": "fp8" if form == "fp8_e4m3" else form}
+    return config
+
+
+def _yarn(yarn: Hyperparameters, grows: float | None) -> dict[str, Any]:
+    return {
+        "rope_type": "yarn", "factor": yarn.number("factor"),
+        "beta_fast": yarn.number("beta"), "beta_slow": yarn.number("alpha"),
+        "original_max_position_embeddings": yarn.integer("original_max_position_embeddings"),
+        "mscale_all_dim": 0.0 if yarn.flag("apply_scale") else 1.0,
+        "llama_4_scaling_beta": grows,
+    }  # fmt: skip
