@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ggjit.gguf import GGMLType
 
-from .arrays import Array, Bytes, Floats
+from .arrays import Array, Bytes, Floats, made_of
 
 Values = npt.NDArray[Any]
 # Reads part of an array's first axis, as floats or as bytes
@@ -75,13 +75,17 @@ class Computed:
 
 @dataclass(frozen=True, eq=False)
 class Combined:
-    """An `Array` of float32 whose rows `read` computes of its `sources`."""
+    """An `Array` of float32 whose rows `read` computes of its `sources`.
+
+    `precision` is the type in which the model itself is meant to have it.
+    """
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[int, int], Floats]
     sources: Sequence[Array]
     what: str
+    precision: GGMLType = GGMLType.F32
     type: GGMLType = GGMLType.F32
 
     def rows(self, start: int, stop: int) -> Floats:
@@ -89,6 +93,14 @@ class Combined:
 
     def blocks(self, start: int, stop: int) -> Bytes:
         return self.rows(start, stop).view(np.uint8)
+
+
+def precision_of(a: Array) -> GGMLType:
+    """Return an array's type; of what was decoded, or merged, that in which models have it."""
+    if a.type is not GGMLType.F32:
+        return a.type
+    found = {one.precision for one in made_of(a) if isinstance(one, Combined)}
+    return found.pop() if len(found) == 1 else a.type
 
 
 def computed(a: Array, compute: Callable[[Floats], Floats], what: str) -> Array:

@@ -15,6 +15,7 @@ from .plan import Planned
 from .quantize import find_type
 from .quantize.mixes import Mix, find_mix, mix_of
 from .quantize.policy import Model, Wishes, types_of
+from .transforms import precision_of
 
 # Small and sensitive; engines expect them in float32. Source: prepare_tensors of llama.cpp's
 # converter.
@@ -22,7 +23,7 @@ ALWAYS_F32 = re.compile(
     r"_norm\.weight$|\.ffn_gate_inp(_shexp)?\.weight$|^(position_embd|token_types)\.weight$"
     r"|\.ssm_conv1d(_[qkv])?\.weight$|\.shortconv\.conv\.weight$|(?<!\.weight)(?<!\.lora_[ab])$"
 )
-AUTO = "auto"  # each tensor's own type
+AUTO = "auto"  # each tensor's own precision
 CONVERTED = ("F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0")  # whole files, without a mix
 
 
@@ -76,7 +77,7 @@ class Choice:
             found = wishes.output or found
         elif name == "token_embd.weight":
             found = wishes.embedding or found
-        return found or (a.type if self.name == AUTO else find_mix(self.name).type)
+        return found or (precision_of(a) if self.name == AUTO else find_mix(self.name).type)
 
 
 def stays_float(name: str, shape: tuple[int, ...]) -> bool:
@@ -99,4 +100,4 @@ def model_of(keys: Keys) -> Model:
 
 
 def _kept(name: str, a: Array) -> GGMLType:
-    return GGMLType.F32 if stays_float(name, a.shape) else a.type
+    return GGMLType.F32 if stays_float(name, a.shape) else precision_of(a)

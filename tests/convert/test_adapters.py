@@ -194,6 +194,24 @@ def test_merged_it_is_the_merged_checkpoint(adapter, rng, tmp_path, base, module
     conversions_agree(base, [f"{folder}{scale}"], {f"{module}.weight": after}, tmp_path)
 
 
+@pytest.mark.parametrize(("base", "module"), [
+    (QWEN, V_PROJ),
+    (DATA / "mixtral_1_of_3", "model.layers.0.block_sparse_moe.experts.2.w2"),
+])  # fmt: skip
+@pytest.mark.parametrize("type", ["F32", "BF16"])
+def test_merged_weights_keep_their_type(adapter, rng, tmp_path, base, module, type):
+    before = tensors_of(base)
+    n_out, n_in = before[f"{module}.weight"].shape
+    as_told = {n: bf16(x) if type == "BF16" else x for n, x in before.items()}
+    config = (base / "config.json").read_bytes()
+    source = write(tmp_path / "base", config__json=config, model__safetensors=as_told)
+    lora = [str(adapter(pair(rng, module, n_out, n_in)))]
+    with open_gguf(convert(source, tmp_path / "a", vocabulary=False, lora=lora)) as file:
+        assert {t.type.name for t in file.tensors.values() if len(t.shape) > 1} <= {type, "F32"}
+        merged = [t for n, t in file.tensors.items() if re.search(r"attn_v\.w|ffn_down_exps", n)]
+        assert {t.type.name for t in merged} == {type}
+
+
 def test_several_one_of_a_pickle_of_other_beginnings(adapter, rng, tmp_path):
     first = pair(rng, V_PROJ, *V_SHAPE)
     second = pair(rng, f"model.language_{V_PROJ}", *V_SHAPE, rank=4)

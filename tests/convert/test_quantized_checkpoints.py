@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoint_files import bf16, write
+from small_llama import config, llama
 
 from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType, open_gguf
@@ -12,6 +13,7 @@ from ggjit_convert import convert
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.quantized import plain
 from ggjit_convert.sources import open_checkpoint
+from ggjit_convert.verifying import origin_of, verify
 
 
 @pytest.fixture
@@ -282,6 +284,32 @@ def test_what_does_not_fit_is_named(folded, tensors, config, says):
     with pytest.raises(CheckpointError, match=says) as caught:
         folded(kept, **config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("said", "type"), [
+    ({"torch_dtype": "bfloat16"}, "BF16"), ({"dtype": "float16"}, "F16"),
+    ({"dtype": "float32"}, "F32"), ({}, "F32"), ({"dtype": None, "torch_dtype": "odd"}, "F32"),
+    ({"text_config": {"dtype": "bfloat16"}, "dtype": "float32"}, "BF16"),
+])  # fmt: skip
+def test_auto_is_what_the_model_computes_in(tmp_path, rng, said, type):
+    tensors = {}
+    for name, values in llama(rng).items():
+        if values.ndim == 2:
+            tensors[name] = e4m3(rng, *values.shape)[0]
+            tensors[f"{name}_scale_inv"] = scales_of(rng, len(values), 1)
+        else:
+            tensors[name] = values
+    settings = config(quantization_config={"quant_method": "fp8"}) | said
+    source = write(tmp_path / "x", config__json=settings, model__safetensors=tensors)
+    made = convert(source, tmp_path / "a.gguf", vocabulary=False)
+    exact = convert(source, tmp_path / "b.gguf", "f32", vocabulary=False)
+    asked = convert(source, tmp_path / "c.gguf", type.lower(), vocabulary=False)
+    with open_gguf(made) as file, open_gguf(asked) as same:
+        assert {t.type.name for t in file.tensors.values() if len(t.shape) == 2} == {type}
+        for name, tensor in same.tensors.items():
+            np.testing.assert_array_equal(file.tensors[name].data, tensor.data)
+    assert not verify(exact, origin_of(source), n_tokens=4).problems
+    assert not verify(made, origin_of(source), n_tokens=4).problems
 
 
 def test_what_is_not_quantized_stays(tmp_path):

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from ggjit.gguf import GGMLType
+
 from ..architectures import Architecture
 from ..architectures.base import Tensors
 from ..arrays import Array, Floats
 from ..plan import unused
 from ..quantize import FLOATS
 from ..sources import Checkpoint
-from ..transforms import Combined, Moved, Read, Values
+from ..transforms import Combined, Moved, Read, Values, precision_of
 from .fitting import OUTPUT, Product, fitted
 from .peft import Adapter, Scaled
 
@@ -63,6 +65,8 @@ def _merge(tensors: Tensors, adapter: Adapter, scale: float, family: Architectur
 def _added(weights: Array, product: Product, scale: float) -> Array:
     """Return weights with a product added, times its scale and another."""
     factor = np.float32(scale * product.scale)
+    kept = precision_of(weights)
+    precision = kept if kept in FLOATS else GGMLType.F32
 
     def read(start: int, stop: int) -> Floats:
         added = product.values.rows(start, stop)
@@ -70,7 +74,8 @@ def _added(weights: Array, product: Product, scale: float) -> Array:
         added += weights.rows(start, stop)
         return added
 
-    return Combined(weights.name, weights.shape, read, (weights,), "an adapter merged")
+    what = "an adapter merged"
+    return Combined(weights.name, weights.shape, read, (weights,), what, precision)
 
 
 def _replaced(old: Array, by: Array) -> Array:

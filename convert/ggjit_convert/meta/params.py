@@ -95,6 +95,7 @@ def _mistral(h: Hyperparameters) -> dict[str, Any]:
         config["num_experts_per_tok"] = moe.integer("num_experts_per_tok", low=1)
     if h.has("quantization"):
         form = h.below("quantization").text("qformat_weight")
+        config["dtype"] = "bfloat16"  # of what is not quantized
         config["quantization_config"] = {"quant_method": "fp8" if form == "fp8_e4m3" else form}
     return config
 

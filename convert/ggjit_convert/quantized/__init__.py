@@ -10,8 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ggjit.gguf import GGMLType
+
+from ..arrays import Array
 from ..errors import CheckpointError
 from ..sources import Checkpoint, text_config
+from ..transforms import Combined
 from . import awq, compressed, float8, gptq, mlx, mxfp4
 from .settings import Fold, Settings
 
@@ -25,6 +29,9 @@ METHODS: dict[str, Fold] = {
     "modelopt": float8.fold_modelopt,
     "mxfp4": mxfp4.fold,
 }
+
+DTYPE = ("dtype", "torch_dtype")  # its name in config.json, and the one of before
+PRECISIONS = {"float16": GGMLType.F16, "bfloat16": GGMLType.BF16}
 
 
 def _settings(config: dict[str, Any]) -> Any:
@@ -55,8 +62,21 @@ def plain(checkpoint: Checkpoint) -> Checkpoint:
     if not isinstance(method, str) or method not in METHODS:
         raise settings.error("quant_method", f"is {method!r}, known: {', '.join(METHODS)}")
     try:
-        return replace(checkpoint, tensors=METHODS[method](dict(checkpoint.tensors), settings))
+        tensors = METHODS[method](dict(checkpoint.tensors), settings)
     except CheckpointError:
         raise
     except ValueError as error:
         raise CheckpointError(str(error), path=checkpoint.path) from None
+    type = _precision(checkpoint.config)
+    return replace(checkpoint, tensors={n: _meant(a, type) for n, a in tensors.items()})
+
+
+def _precision(config: dict[str, Any]) -> GGMLType:
+    """Return what the model computes in; float32 where that is not said."""
+    given = [of.get(name) for of in (text_config(config), config) for name in DTYPE]
+    said = next((str(value) for value in given if value), "float32")
+    return PRECISIONS.get(said.removeprefix("torch."), GGMLType.F32)
+
+
+def _meant(a: Array, type: GGMLType) -> Array:
+    return replace(a, precision=type) if isinstance(a, Combined) else a
