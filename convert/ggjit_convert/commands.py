@@ -23,6 +23,10 @@ def option(*names: str, metavar: str, help: str) -> Any:
 
 
 Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+Lora = Annotated[
+    list[str] | None,
+    option("--lora", metavar="ADAPTER[:SCALE]", help="Merge an adapter of PEFT (may be repeated)."),
+]
 Threads = Annotated[int | None, option("-t", "--threads", metavar="N", help="Threads (all).")]
 
 
@@ -87,10 +91,7 @@ def convert(
                            help="The file to write, or its folder (NAME-TYPE.gguf, here)."),
     ] = None,
     flags: TypeFlags,
-    lora: Annotated[
-        list[str] | None, option("--lora", metavar="ADAPTER[:SCALE]",
-                                 help="Merge an adapter of PEFT (may be repeated)."),
-    ] = None,
+    lora: Lora = None,
     base: Annotated[
         str | None, option("--base", metavar="FOLDER",
                            help="The model of an adapter SRC, or its config.json."),

@@ -75,9 +75,9 @@ class FromCheckpoint:
         place = located(path)
         origin = cls(open_meta(place) if is_meta(place) else open_checkpoint(place), adapters)
         if vocabulary:
-            folder, arch = origin.family.checkpoint.folder, origin.family.arch
+            merged, arch = origin.family.checkpoint, origin.family.arch
             n_vocab = origin.tensors["token_embd.weight"].shape[0]
-            origin.vocabulary = vocabulary_of(folder, n_vocab, arch)
+            origin.vocabulary = vocabulary_of(merged.tokenizer_folder, n_vocab, arch, merged.folder)
         return origin
 
     @property
@@ -95,7 +95,7 @@ class FromCheckpoint:
 
     def notes(self) -> list[str]:
         about_text = self.vocabulary.warnings if self.vocabulary else []
-        of_adapters = notes_of(self.adapters, self.family)
+        of_adapters = notes_of(self.adapters, self.checkpoint, self.tensors)
         return self.family.notes() + of_adapters + notes_of_meta(self.checkpoint) + about_text
 
 

@@ -69,7 +69,7 @@ def mapped(family: Architecture) -> Tensors:
     problems += listed("are missing", _missing(found, family))
     if problems:
         raise CheckpointError("; ".join(problems), path=family.checkpoint.path)
-    if family.h.flag("tie_word_embeddings") and _is_copy(found.get(OUTPUT), found[EMBEDDING]):
+    if family.h.flag("tie_word_embeddings") and is_copy(found.get(OUTPUT), found[EMBEDDING]):
         del found[OUTPUT]  # engines take the embedding where there is none
     return found
 
@@ -107,7 +107,7 @@ def unused(given: Tensors, found: Tensors) -> list[str]:
     return [n for n, a in given.items() if id(a) not in used and not NOT_WEIGHTS.search(n)]
 
 
-def _is_copy(a: Array | None, b: Array) -> bool:
+def is_copy(a: Array | None, b: Array) -> bool:
     """Tell whether two arrays hold the same, of the same type."""
     if a is None or (a.shape, a.type) != (b.shape, b.type):
         return False

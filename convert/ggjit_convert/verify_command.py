@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .commands import N_TOKENS, Threads, option
+from .commands import N_TOKENS, Lora, Threads, option
 
 if TYPE_CHECKING:
     from .origins import FromCheckpoint, FromGGUF
@@ -20,6 +20,7 @@ def verify(
     source: Annotated[
         Path, typer.Argument(metavar="SRC", help="The checkpoint or GGUF file it was made of.")
     ],
+    lora: Lora = None,
     as_json: Annotated[
         Path | None, option("--json", metavar="FILE", help="Write the report as JSON, too.")
     ] = None,
@@ -34,7 +35,7 @@ def verify(
     """
     from .verifying import origin_of
 
-    report(path, origin_of(source), as_json, n_tokens, threads)
+    report(path, origin_of(source, lora or ()), as_json, n_tokens, threads)
 
 
 def report(

@@ -5,6 +5,7 @@ import json
 import pytest
 import typer
 from checkpoint_files import safetensors
+from peft_files import write_adapter
 from small_llama import config, llama
 
 from ggjit.cli.errors import exit_code
@@ -50,3 +51,13 @@ def checkpoint(tmp_path, rng):
         return folder
 
     return checkpoint
+
+
+@pytest.fixture
+def adapter(tmp_path):
+    """Write an adapter's folder."""
+
+    def adapter(tensors, name="adapter", **changes):
+        return write_adapter(tmp_path / name, tensors, **changes)
+
+    return adapter

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoint_files import bf16, write
+from peft_files import PREFIX, pair, settings, tensors_of, values_of
 from pytorch_files import pytorch
 
 from ggjit.gguf import open_gguf
@@ -22,40 +23,9 @@ from ggjit_convert.transforms import floats
 HERE = Path(__file__).parent
 DATA = HERE / "data"
 FOLDERS = sorted((HERE / "adapters").iterdir())
-PREFIX = "base_model.model."
 LLAMA, QWEN, GPT2 = (DATA / name for name in ("llama_tied_biases", "qwen2_odd", "gpt2_3_heads"))
 V_PROJ, O_PROJ = (f"model.layers.0.self_attn.{name}_proj" for name in "vo")
 V_SHAPE = (6, 18)  # of QWEN
-
-
-def values_of(a):
-    return a.rows(0, a.shape[0])
-
-
-def tensors_of(folder):
-    return {name: values_of(a) for name, a in open_checkpoint(folder).tensors.items()}
-
-
-def pair(rng, module, n_out, n_in, rank=2, embedding=False):
-    """Return factors by PEFT's names."""
-    a, b = (rng.normal(size=s).astype(np.float32) for s in ((rank, n_in), (n_out, rank)))
-    kind, end = ("embedding_", "") if embedding else ("", ".weight")
-    return {f"{PREFIX}{module}.lora_{kind}{side}{end}": x for side, x in (("A", a), ("B", b))}
-
-
-def settings(**changes):
-    return {"peft_type": "LORA", "r": 2, "lora_alpha": 3} | changes
-
-
-@pytest.fixture
-def adapter(tmp_path):
-    """Write an adapter's folder."""
-
-    def adapter(tensors, name="adapter", **changes):
-        files = {"adapter_config__json": settings(**changes), "adapter_model__safetensors": tensors}
-        return write(tmp_path / name, **files)
-
-    return adapter
 
 
 # -- GGUF -----------------------------------------------------------------------------------------
@@ -172,7 +142,7 @@ def conversions_agree(base, lora, expected, tmp_path):
 MODULES = [
     (LLAMA, "model.layers.1.self_attn.q_proj", "plain"),  # rows permuted
     (LLAMA, "model.layers.0.mlp.down_proj", "plain"),
-    (LLAMA, "model.embed_tokens", "embedding"),
+    (QWEN, "model.embed_tokens", "embedding"),
     (QWEN, "model.layers.1.self_attn.k_proj", "plain"),
     (QWEN, "lm_head", "plain"),
     (GPT2, "transformer.h.1.mlp.c_fc", "transposed"),
@@ -252,9 +222,11 @@ def test_weights_that_were_quantized_are_merged_as_float32(adapter, rng, tmp_pat
     np.testing.assert_allclose(values_of(after), values_of(before) + b @ a * 3, rtol=1e-5)
 
 
-def test_an_embedding_that_is_the_output_is_noted(adapter, rng):
-    scaled = Scaled.of(str(adapter(pair(rng, "model.embed_tokens", 20, 31, embedding=True))))
-    [note] = FromCheckpoint.at(LLAMA, vocabulary=False, adapters=[scaled]).notes()
+def test_an_embedding_that_is_the_output_in_every_file_is_noted(adapter, rng):
+    base = DATA / "gemma_narrow"
+    shape = tensors_of(base)["model.embed_tokens.weight"].shape[::-1]
+    scaled = Scaled.of(str(adapter(pair(rng, "model.embed_tokens", *shape, embedding=True))))
+    [note] = FromCheckpoint.at(base, vocabulary=False, adapters=[scaled]).notes()
     assert "changes the embedding, and with it the output" in note
 
 
@@ -278,18 +250,19 @@ def test_all_that_fits_nowhere_is_named(adapter, rng, tmp_path):
     folder = adapter(tensors)
     for source, more in ((QWEN, {"lora": [str(folder)]}), (folder, {"base": QWEN})):
         message = refused(tmp_path, source, **more)
-        assert message.startswith(f"{folder}: 2 tensors are not of this model: 'model.layers.9.mlp")
-        assert "'model.extra.weight'; 1 tensors have another shape than the model's" in message
+        assert message.startswith(f"{folder}: 2 tensors are not of this model: 'model.extra.weight")
+        assert "mlp.up_proj.weight'; 1 tensors have another shape than the model's" in message
         assert f"'{V_PROJ}.weight [18, 6]'" in message
 
 
 def test_all_that_is_no_pair_is_named(adapter, rng, tmp_path):
     a, _ = pair(rng, V_PROJ, *V_SHAPE).items()
     flat, wide = pair(rng, O_PROJ, 18, 12, rank=5).items()
-    magnitude = {f"{PREFIX}{V_PROJ}.lora_magnitude_vector": np.ones(6, np.float32)}
-    message = refused(tmp_path, QWEN, lora=[str(adapter(dict([a, flat, wide]) | magnitude))])
+    odd = {f"{PREFIX}{V_PROJ}.lora_diag": np.ones(2, np.float32)}
+    odd[f"{PREFIX}{V_PROJ}.lora_magnitude_vector"] = np.ones(6, np.float32)
+    message = refused(tmp_path, QWEN, lora=[str(adapter(dict([a, flat, wide]) | odd))])
     assert "1 tensors are no part of an adapter: 'base_model.model.model" in message
-    assert "1 tensors lack the other factor: 'base_model.model.model.layers.0.self" in message
+    assert "2 tensors lack the other factor: 'base_model.model.model.layers.0.self" in message
     assert "2 tensors are no factors of the rank that adapter_config.json says" in message
     assert "holds no factors" in refused(tmp_path, QWEN, lora=[str(adapter({}))])
 
@@ -297,7 +270,7 @@ def test_all_that_is_no_pair_is_named(adapter, rng, tmp_path):
 BAD_SETTINGS = [
     ({"peft_type": "IA3"}, "peft_type: is 'IA3', only 'LORA' is supported"),
     ({"peft_type": None}, "peft_type: is missing"),
-    ({"use_dora": True}, "use_dora: DoRA is not supported"),
+    ({"kasa_config": {}, "use_bdlora": {"nblocks": 2}}, "use_bdlora: BD-LoRA is not supported"),
     ({"target_parameters": ["w"]}, "target_parameters: an adapter of parameters"),
     ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights: 'pissa_niter_4' has changed"),
     ({"lora_alpha": 0}, "lora_alpha: is 0"),
@@ -335,7 +308,7 @@ def test_what_a_gguf_adapter_cannot_hold(adapter, rng, tmp_path):
 def test_what_a_family_leaves_out_is_not_merged(adapter, tmp_path):
     base = DATA / "gemma_narrow"
     embedding = tensors_of(base)["model.embed_tokens.weight"]
-    folder = adapter({f"{PREFIX}lm_head.weight": embedding})
+    folder = adapter({f"{PREFIX}lm_head.weight": embedding + 1})
     message = refused(tmp_path, base, lora=[str(folder)])
     assert "1 tensors have no place in this architecture: 'lm_head.weight'" in message
 
@@ -369,3 +342,11 @@ def test_the_command(command, adapter, rng, tmp_path):
     assert code == 0
     assert "an adapter merged, an adapter merged" in report
     assert "output_norm.weight: replaced by an adapter's, replaced by an adapter's" in report
+    verify = ["verify", out, QWEN, "--lora", f"{folder}:0.5", "--tokens", 9]
+    code, _, err = command(*verify)
+    assert code == 2
+    assert err.endswith("is not what " + f"{QWEN} makes: 1 problems\n")
+    assert command(*verify, "--lora", folder)[0] == 0
+    code, _, err = command("verify", out, out, "--lora", folder)
+    assert code == 2
+    assert "--lora merges into a checkpoint" in err

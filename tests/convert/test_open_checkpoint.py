@@ -84,12 +84,10 @@ def test_files_beside_the_weights(tmp_path):
         checkpoint = open_checkpoint(path)
         assert checkpoint.path == path
         assert checkpoint.config == {"model_type": "llama"}
-        assert checkpoint.json("other.json") == {"a": 1}
-        assert checkpoint.json("absent.json") is None
-        assert checkpoint.file("other.json") == tmp_path / "other.json"
-        assert checkpoint.file("absent.json") is None
+        assert checkpoint.tokenizer_file("other.json") == tmp_path / "other.json"
+        assert checkpoint.tokenizer_file("absent.json") is None
         with pytest.raises(CheckpointError, match="plain name"):
-            checkpoint.file("../secret")
+            checkpoint.tokenizer_file("../secret")
 
 
 def test_links_are_followed_wherever_they_lead(tmp_path):

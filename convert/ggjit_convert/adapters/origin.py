@@ -36,9 +36,12 @@ class FromAdapter:
 
     def __init__(self, adapter: Adapter, base: Checkpoint) -> None:
         self.adapter = adapter
+        if adapter.settings.use_dora:
+            raise adapter.settings.h.error("use_dora", "only merging (--lora) can do that")
         family = architecture_of(plain(base) if base.tensors else base)
         fits = fitted(adapter, family, family.checkpoint.tensors)
         given = {p.name: self._as_told(p) for p in fits.products} | fits.whole
+        whole = [*fits.beneath, *self._too_whole(fits), *(name for name, _ in fits.tokens)]
         self.family = architecture_of(replace(family.checkpoint, tensors=given))
         found, _ = named(self.family, {})
         lost = unused(given, found)
@@ -46,7 +49,7 @@ class FromAdapter:
             lost += [n for n in given if n.endswith(OUTPUT) and n not in lost]
         adapter.refuse(
             ("have no place in this architecture", lost),
-            ("are whole, which only merging (--lora) can do", self._too_whole(fits)),
+            ("are whole, which only merging (--lora) can do", whole),
         )
         self.tensors: Tensors = {}
         for name, a in found.items():

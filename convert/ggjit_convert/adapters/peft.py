@@ -17,35 +17,58 @@ from ..sources.files import inside
 from ..sources.shards import ADAPTERS, read_file
 from ..sources.strict_json import read_json
 from ..transforms import transposed
+from ..vocab import tokenizer_file
 from .low_rank import LowRank
 from .settings import FILE, Settings
+from .settings import TOKENS as TOKEN_IDS
 
 PREFIX = "base_model.model."
 FACTOR = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.weight)?")
+MAGNITUDES = re.compile(r"(.+)\.lora_magnitude_vector(?:\.weight)?")
 WHOLE = re.compile(r"(?!.*\.lora_).+\.(weight|bias)")
+TOKENS = re.compile(r"(.+)\.token_adapter\.trainable_tokens_delta")
+# What lies beneath an adapter, the model's unless its vocabulary was resized; what whole modules
+# were before they were trained; and what these are saved as once more.
+BENEATH = re.compile(r"(?:\.token_adapter)?\.base_layer(?=\.weight$)")
+BEFORE, AGAIN = ".original_module.", ".modules_to_save."
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Factors of what is added to a module's weights, and what it is multiplied with.
 
-    Shapes: b [n_out, r], a [r, n_in]. An embedding's n_in are tokens, rows of its weights.
+    Shapes: b [n_out, r], a [r, n_in], of DoRA magnitudes [n_out]. An embedding's n_in are tokens,
+    rows of its weights.
     """
 
     b: Array
     a: Array
     scale: float
     is_embedding: bool
+    magnitudes: Array | None = None
 
     def product(self, name: str, is_turned: bool) -> LowRank:
-        """Return it as the weights are kept, which may be transposed."""
-        if is_turned or self.is_embedding:
+        """Return it as the weights are kept, which may be transposed, as embeddings are."""
+        if is_turned:
             return LowRank(name, transposed(self.a), transposed(self.b))
         return LowRank(name, self.b, self.a)
 
 
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Rows that replace some tokens' of an embedding, or of the output."""
+
+    ids: list[int]
+    values: Array
+
+    @property
+    def least_shape(self) -> tuple[int, ...]:
+        """The shape of a matrix that has just enough rows."""
+        return max(self.ids) + 1, *self.values.shape[1:]
+
+
 class Adapter:
-    """`pairs` by modules, `whole` tensors by their names in the model.
+    """`pairs` by modules; by names in the model `whole` tensors, rows of `tokens`, and `beneath`.
 
     Raises: CheckpointError naming all tensors that are no part of an adapter, or half of one.
     """
@@ -55,25 +78,30 @@ class Adapter:
         self.settings = Settings(checkpoint)
         self.pairs: dict[str, Pair] = {}
         self.whole: dict[str, Array] = {}
-        halves: dict[tuple[str, bool], dict[str, Array]] = {}
-        unknown = []
-        for full, a in checkpoint.tensors.items():
-            name = full.removeprefix(PREFIX)
-            if found := FACTOR.fullmatch(name):
-                halves.setdefault((found[1], bool(found[2])), {})[found[3]] = a
-            elif not WHOLE.fullmatch(name):
-                unknown.append(full)
-            elif not name.endswith(".base_layer.weight"):  # those of the model, unchanged
-                self.whole[name.replace(".base_layer.", ".")] = a
-        alone = [a.name for half in halves.values() if len(half) < 2 for a in half.values()]
-        both = [(*key, half) for key, half in halves.items() if len(half) == 2]
-        misshapen = [name for module in both for name in self._pair(*module)]
+        self.beneath: dict[str, Array] = {}
+        self.tokens: dict[str, Tokens] = {}
+        self._halves: dict[tuple[str, bool], dict[str, Array]] = {}
+        self._magnitudes: dict[str, Array] = {}
+        given = checkpoint.tensors.items()
+        unknown = [name for name, a in given if not self._take(name.removeprefix(PREFIX), a)]
+        halves = self._halves.items()
+        alone = [a.name for _, half in halves if len(half) < 2 for a in half.values()]
+        misshapen = [n for key, half in halves if len(half) == 2 for n in self._pair(*key, half)]
+        alone += [a.name for n, a in self._magnitudes.items() if n not in self.pairs]
+        lengthless = [n for n in self.pairs if self.settings.use_dora and n not in self._magnitudes]
         self.refuse(
             ("are no part of an adapter", unknown), ("lack the other factor", alone),
             (f"are no factors of the rank that {FILE} says", misshapen),
+            ("lack the magnitudes of DoRA", lengthless),
         )  # fmt: skip
-        if not self.pairs and not self.whole:
+        if not self.pairs and not self.whole and not self.tokens:
             raise CheckpointError("holds no factors", path=checkpoint.path)
+
+    @property
+    def tokenizer(self) -> Path | None:
+        """The folder, if it holds a tokenizer: the one that the adapter was trained with."""
+        folder = self.checkpoint.folder
+        return folder if tokenizer_file(folder) else None
 
     @classmethod
     def at(cls, path: Path | str) -> Adapter:
@@ -93,13 +121,37 @@ class Adapter:
         if found:
             raise CheckpointError("; ".join(found), path=self.checkpoint.path)
 
+    def _take(self, name: str, a: Array) -> bool:
+        """Keep a tensor as what its name says. Returns whether that is known."""
+        if found := FACTOR.fullmatch(name):
+            self._halves.setdefault((found[1], bool(found[2])), {})[found[3]] = a
+        elif found := MAGNITUDES.fullmatch(name):
+            self._magnitudes[found[1]] = a
+        elif found := TOKENS.fullmatch(name):
+            self.tokens[f"{found[1]}.weight"] = self._tokens(found[1], a)
+        elif not WHOLE.fullmatch(name):
+            return False
+        elif BENEATH.search(name):
+            self.beneath[BENEATH.sub("", name)] = a
+        elif BEFORE not in name:
+            self.whole[name.replace(".base_layer.", ".").replace(AGAIN, ".")] = a
+        return True
+
     def _pair(self, module: str, is_embedding: bool, half: dict[str, Array]) -> list[str]:
         """Add a pair. Returns names of factors that do not have the module's rank."""
         b, a, rank = half["B"], half["A"], self.settings.rank_of(module)
         if len(a.shape) != 2 or len(b.shape) != 2 or {a.shape[0], b.shape[1]} != {rank}:
             return [a.name, b.name]
-        self.pairs[module] = Pair(b, a, self.settings.scale_of(module), is_embedding)
+        scale, magnitudes = self.settings.scale_of(module), self._magnitudes.get(module)
+        self.pairs[module] = Pair(b, a, scale, is_embedding, magnitudes)
         return []
+
+    def _tokens(self, module: str, values: Array) -> Tokens:
+        ids = self.settings.tokens_of(module)
+        if len(values.shape) != 2 or values.shape[0] != len(ids) or not ids:
+            problem = f"are {len(ids)}, tensor {values.name[:96]!r} is {list(values.shape)}"
+            raise self.settings.h.error(TOKEN_IDS, problem)
+        return Tokens(ids, values)
 
 
 class Scaled(NamedTuple):

@@ -13,12 +13,13 @@ from ..sources import Checkpoint
 FILE = "adapter_config.json"
 # What makes more of an adapter than a product that is added to weights.
 REFUSED = {
-    "use_dora": "DoRA",
     "use_qalora": "QALoRA",
     "lora_bias": "a bias of lora_B",
     "layer_replication": "layers that are repeated",
     "target_parameters": "an adapter of parameters that are no modules",
-    "trainable_token_indices": "an adapter of single tokens",
+    "use_bdlora": "BD-LoRA",
+    "kasa_config": "KaSA",
+    "monteclora_config": "Monteclora",
 }
 CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")  # ways to begin training
 
@@ -39,6 +40,7 @@ class Settings:
         self.alpha, self.rank = h.number("lora_alpha"), h.integer("r", low=1)
         if not self.alpha:
             raise h.error("lora_alpha", "is 0: the adapter adds nothing")
+        self.use_dora = h.flag("use_dora")
         self.use_rslora = h.flag("use_rslora")
         self._ranks, self._alphas = self._pattern("rank_pattern"), self._pattern("alpha_pattern")
 
@@ -56,6 +58,15 @@ class Settings:
             raise self.h.error("alpha_pattern", f"has {alpha!r}, expected numbers")
         rank = self.rank_of(module)
         return float(alpha / (math.sqrt(rank) if self.use_rslora else rank))
+
+    def tokens_of(self, module: str) -> list[int]:
+        """Return the tokens whose rows of an embedding, or of the output, were trained."""
+        given = self.h.values.get(TOKENS)
+        if isinstance(given, dict):
+            given = next((ids for name, ids in given.items() if module.endswith(name)), None)
+        if not isinstance(given, list) or not all(type(id) is int and id >= 0 for id in given):
+            raise self.h.error(TOKENS, f"lists no tokens of {module!r}")
+        return given
 
     @property
     def invocation(self) -> list[int]:
@@ -82,3 +93,4 @@ class Settings:
 
 
 ACTIVATED = "alora_invocation_tokens"
+TOKENS = "trainable_token_indices"

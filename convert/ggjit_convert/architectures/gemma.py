@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ..errors import CheckpointError
 from ..keys import Keys
+from ..sources.strict_json import read_json
 from ..transforms import computed, part
 from .base import Architecture, Tensors
 from .tensors import apply, drop
@@ -63,13 +64,13 @@ class Gemma3(Gemma, arch="gemma3", classes=["Gemma3ForCausalLM", "Gemma3ForCondi
     @property
     def n_vocab(self) -> int:
         """Tokens that the tokenizer knows: rows behind them are dropped."""
-        known = self.checkpoint.json("tokenizer.json")
-        if known is None or self.checkpoint.file("tokenizer.model"):
+        path = self.checkpoint.tokenizer_file("tokenizer.json")
+        if path is None or self.checkpoint.tokenizer_file("tokenizer.model"):
             return self.h.integer("vocab_size")
+        known = read_json(path)
         try:
             return len(known["model"]["vocab"]) + len(known["added_tokens"])
         except (KeyError, TypeError):
-            path = self.checkpoint.folder / "tokenizer.json"
             raise CheckpointError("lists no tokens", path=path, field="model.vocab") from None
 
 

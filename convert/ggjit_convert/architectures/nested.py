@@ -15,6 +15,7 @@ NOT_WEIGHTS = re.compile(
     r"|^(model\.)?(visual|vision|audio|multi_modal_projector|mm_projector|connector|image_newline)"
     r"|^(patch_merger|pre_mm_projector_norm)\."
 )
+INNER = "language_model|text_model"  # what the text model is called
 LLAMA = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
     "num_attention_heads": 32, "vocab_size": 32000,
@@ -94,5 +95,5 @@ def text_tensors(tensors: Tensors) -> Tensors:
 
 
 def _text_name(name: str) -> str:
-    inner = re.sub(r"^(model\.)?(language_model|text_model)\.(model\.)?", "model.", name)
+    inner = re.sub(rf"^(model\.)?({INNER})\.(model\.)?", "model.", name)
     return re.sub(r"^model\.lm_head\.", "lm_head.", inner)

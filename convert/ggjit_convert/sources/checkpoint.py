@@ -9,7 +9,6 @@ from typing import Any
 
 from ..arrays import Array
 from .files import inside
-from .strict_json import read_json
 
 
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -25,13 +24,15 @@ CONFIG = "config.json"
 class Checkpoint:
     """`path` is the folder, or the one file that was named; `config` is config.json's content.
 
-    `tensors` are in file order; `config_file` is where the configuration comes from.
+    `tensors` are in file order; `config_file` is where the configuration comes from; `tokenizer` is
+    a folder, if the tokenizer is not in the model's.
     """
 
     path: Path
     config: dict[str, Any]
     tensors: Mapping[str, Array]
     config_file: str = CONFIG
+    tokenizer: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -42,6 +43,10 @@ class Checkpoint:
         return self.folder / self.config_file
 
     @property
+    def tokenizer_folder(self) -> Path:
+        return self.tokenizer or self.folder
+
+    @property
     def name(self) -> str:
         """What the folder is called; in the hub's cache, the repository."""
         folder = self.folder.resolve()
@@ -49,12 +54,7 @@ class Checkpoint:
             return folder.parents[1].name.rpartition("--")[2]
         return folder.name
 
-    def file(self, name: str) -> Path | None:
-        """Return a regular file of the folder, None if there is none of that name."""
-        path = inside(self.folder, name)
+    def tokenizer_file(self, name: str) -> Path | None:
+        """Return a regular file of the tokenizer's folder, None if there is none of that name."""
+        path = inside(self.tokenizer_folder, name)
         return path if path.is_file() else None
-
-    def json(self, name: str) -> dict[str, Any] | None:
-        """Return the object in a JSON file of the folder, None if there is no such file."""
-        path = self.file(name)
-        return read_json(path) if path else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ggjit.gguf import GGUFFile, open_gguf
 
+from ..adapters import Scaled
 from ..keys import Keys
 from ..origins import Decoded, FromCheckpoint, FromGGUF
 from ..vocab import tokenizer_file
@@ -45,11 +47,16 @@ def verify(
         )  # fmt: skip
 
 
-def origin_of(path: Path) -> FromCheckpoint | FromGGUF:
-    """Open a source: a checkpoint, or a GGUF file."""
-    if path.suffix == ".gguf":
-        return FromGGUF(path)
-    return FromCheckpoint.at(path, vocabulary=False)
+def origin_of(path: Path, lora: Sequence[str] = ()) -> FromCheckpoint | FromGGUF:
+    """Open a source: a checkpoint, with adapters ADAPTER[:SCALE] merged, or a GGUF file.
+
+    Raises: CheckpointError or GGUFError for a bad one; ValueError; OSError.
+    """
+    if path.suffix != ".gguf":
+        return FromCheckpoint.at(path, vocabulary=False, adapters=[*map(Scaled.of, lora)])
+    if lora:
+        raise ValueError(f"--lora merges into a checkpoint, and {path} is a GGUF file")
+    return FromGGUF(path)
 
 
 def _differing(keys: Keys, file: GGUFFile) -> list[str]:
@@ -70,5 +77,8 @@ def _vocabulary(
     """Compare vocabularies; None where the file or the source has none."""
     if isinstance(origin, FromGGUF) or "tokenizer.ggml.tokens" not in file.metadata:
         return None
-    folder = origin.checkpoint.folder
-    return verify_vocabulary(folder, file, n_random) if tokenizer_file(folder) else None
+    model = origin.family.checkpoint
+    folder = model.tokenizer_folder
+    if tokenizer_file(folder) is None:
+        return None
+    return verify_vocabulary(folder, file, n_random, model.folder)

@@ -29,12 +29,15 @@ __all__ = ["Vocabulary", "tokenizer_file", "vocabulary_of"]
 NAMES = ("tokenizer.json", "tekken.json", *FILES)
 
 
-def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
+def vocabulary_of(
+    folder: Path, n_vocab: int, arch: str, model: Path | None = None
+) -> Vocabulary:  # fmt: skip
     """Read the vocabulary of a checkpoint with `n_vocab` rows of embeddings.
 
-    `arch` is GGUF's name of the architecture. Raises: CheckpointError naming the file and what is
-    wrong in it; OSError.
+    `arch` is GGUF's name of the architecture; `model` the folder of config.json, if the tokenizer
+    has another. Raises: CheckpointError naming the file and what is wrong in it; OSError.
     """
+    model = model or folder
     tokenizer_config = _optional(folder, "tokenizer_config.json")
     source = _rules(folder, tokenizer_config or {})
     try:
@@ -43,7 +46,7 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
         raise
     except ValueError as error:
         raise CheckpointError(str(error), path=folder, field="tokens") from None
-    config = _optional(folder, "config.json") or {}
+    config = _optional(model, "config.json") or {}
     found.metadata |= special_tokens(
         source, found.metadata[KEY + "tokens"], tokenizer_config, config, n_vocab
     )
@@ -51,7 +54,7 @@ def vocabulary_of(folder: Path, n_vocab: int, arch: str) -> Vocabulary:
     found.metadata |= strip_keys(added.values(), n_vocab)
     found.metadata |= family_keys(arch, found.metadata, tokenizer_config or {}, n_vocab)
     found.metadata |= chat_templates(folder, tokenizer_config or {})
-    generation = _optional(folder, "generation_config.json") or {}
+    generation = _optional(model, "generation_config.json") or {}
     found.metadata |= generation_keys(generation, config, found.metadata, n_vocab)
     return found
 

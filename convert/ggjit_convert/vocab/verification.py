@@ -42,14 +42,17 @@ class VocabularyReport:
         return {**asdict(self), "agrees": self.agrees}
 
 
-def verify_vocabulary(folder: Path, file: GGUFFile, n_random: int = N_RANDOM) -> VocabularyReport:
+def verify_vocabulary(
+    folder: Path, file: GGUFFile, n_random: int = N_RANDOM, model: Path | None = None
+) -> VocabularyReport:
     """Compare a checkpoint's tokenizer files with what a GGUF file says.
 
+    `model` is the folder of config.json, if the tokenizer has another.
     Raises: CheckpointError, GGUFError for bad files; OSError.
     """
     n_vocab = len(file.get(KEY + "tokens", list))
-    expected = vocabulary_of(folder, n_vocab, file.get("general.architecture", str)).metadata
-    told = file.metadata
+    arch, told = file.get("general.architecture", str), file.metadata
+    expected = vocabulary_of(folder, n_vocab, arch, model).metadata
     differing = [k for k, value in expected.items() if not same_value(value, told.get(k))]
     source = tokenizer_file(folder)
     assert source, "the vocabulary came from a file"
