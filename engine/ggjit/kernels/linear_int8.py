@@ -47,7 +47,7 @@ def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
 def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel that works in vector registers."""
     n_together, size = shape.n_groups, shape.n_tokens
-    most, fewer = n_tile(), max(1, n_tile() // 2)
+    most, fewer, most_packed = n_tile(), max(1, n_tile() // 2), target.current().few
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
     many = tile_product(fmt, n_together, size, wide)
@@ -72,17 +72,21 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         own = sums + n_together * (panel + size) * 64
         if n_tokens == 0:
             return
-        if n_tokens <= most:
+        if n_tokens <= most_packed:
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
-                b, r, to = place(bias, 64 * g), place(residual, 64 * g), out + 64 * g
-                args = (w, x, meta, b, r, to, stride, n_tokens, n_tokens, n_blocks, quants)
-                if n_tokens == 1:
-                    one(*args)
-                elif n_tokens <= fewer:
-                    few(*args)
-                else:
-                    some(*args)
+                for t in range(0, n_tokens, most):
+                    n = min(most, n_tokens - t)
+                    at = t * stride + 64 * g
+                    args = (w, x + t * token_bytes, meta + 4 * t, place(bias, 64 * g),
+                            place(residual, at), out + at, stride, n, n_tokens, n_blocks,
+                            quants)  # fmt: skip
+                    if n == 1:
+                        one(*args)
+                    elif n <= fewer:
+                        few(*args)
+                    else:
+                        some(*args)
             return
         for start in range(0, n_tokens, panel):
             end = min(start + panel, n_tokens)

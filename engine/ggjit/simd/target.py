@@ -29,6 +29,7 @@ class Target:
     cpu: str  # that LLVM is told of when the target is forced: one that has no more than it needs
     dot: str  # which of simd/sums.py
     n_tokens: int  # that share weights straight from packed rows: what fits the registers
+    few: int  # tokens that are not worth unpacking rows for
     tile: tuple[int, int]  # groups of 16 unpacked rows by tokens: the fastest that was measured
     has_tiles: bool = False  # AMX
     has_words: bool = False  # activations of 16 bits meet weights as words, not as two bytes each
@@ -37,15 +38,15 @@ class Target:
 
 
 TARGETS = (  # best first
-    Target("avx512-amx", _AMX, "x86-64-v4", "vnni512", 8, (2, 6), has_tiles=True),
-    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8, (2, 6)),
-    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8, (2, 6), has_words=True),
-    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4, (1, 4)),
-    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2, (1, 4), has_words=True),
-    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, (1, 4), machines=ARM),
-    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, (1, 4), machines=ARM),
-    Target("neon", (), "generic", "widened", 2, (1, 2), machines=ARM),
-    Target("generic", (), "generic", "widened", 1, (1, 1), has_halves=False, machines=()),
+    Target("avx512-amx", _AMX, "x86-64-v4", "vnni512", 8, 8, (2, 6), has_tiles=True),
+    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8, 8, (2, 6)),
+    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8, 8, (2, 6), has_words=True),
+    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4, 4, (1, 4)),
+    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2, 6, (1, 4), has_words=True),
+    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, 4, (1, 4), machines=ARM),
+    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, 4, (1, 4), machines=ARM),
+    Target("neon", (), "generic", "widened", 2, 2, (1, 2), machines=ARM),
+    Target("generic", (), "generic", "widened", 1, 1, (1, 1), has_halves=False, machines=()),
 )
 
 
