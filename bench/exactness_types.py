@@ -22,7 +22,6 @@ from typing import Any
 
 import gguf
 import make_files
-import mixes
 from divergence import record
 from encode import Encoder
 from exactness import Ids, compared
@@ -38,6 +37,7 @@ TYPES = (
     "iq4_xs", "mxfp4", "nvfp4", "q3_k", "iq3_s", "iq3_xxs", "q2_k", "iq2_s", "iq2_xs", "iq2_xxs",
     "iq1_m", "iq1_s", "tq2_0", "tq1_0", "q2_0", "q1_0",
 )  # fmt: skip
+NAMES = [type.name.lower() for type in Type]
 CACHES = ("f16", "bf16", "q8_0", "q4_0", "q8_0,q4_0")
 Measured = Iterator[tuple[list[str], list[tuple[str, Divergence]]]]  # first cells, by engine
 
@@ -61,7 +61,7 @@ def parse() -> Namespace:
     types = commands.add_parser("types")
     types.set_defaults(measure=by_type, head=["type", "bits"], name="kl-by-type")
     types.add_argument("file", type=Path)
-    types.add_argument("--types", nargs="+", default=TYPES, choices=mixes.NAMES, metavar="TYPE")
+    types.add_argument("--types", nargs="+", default=TYPES, choices=NAMES, metavar="TYPE")
     types.add_argument("--ggml", type=Path, metavar="LIBRARY", help="llama.cpp's libggml-base")
     types.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files, use them again")
     caches = commands.add_parser("caches")

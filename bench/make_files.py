@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import mixes
 import numpy as np
 from encode import Encoder
 from gguf.quants import dequantize
 from widen import Widening
 
 from ggjit.gguf import GGMLType as Type
+from ggjit_convert.quantize.mixes import mix_of
 
 FEW_BITS = 6.5  # a weight; Q6_K has more
 
@@ -59,7 +59,7 @@ def write(reader: Any, type: Type, path: Path, encoder: Encoder, widen: bool = F
         value = widening.value(key, field.contents()) if widening else field.contents()
         writer.add_key_value(key, value, field.types[0], sub_type=sub_type)
     writer.kv_data[0].pop("general.file_type", None)
-    writer.add_file_type(mixes.file_type(type.name.lower()))
+    writer.add_file_type(mix_of(type).file_type)
     change = widening.tensor if widening else None
     encoded = [(t.name, *encode(t, type, encoder, change)) for t in reader.tensors]
     for name, shape, kind, data in encoded:

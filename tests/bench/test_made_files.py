@@ -5,21 +5,22 @@ import sys
 import gguf
 import make_files
 import make_random
-import mixes
 import numpy as np
 import pytest
+from random_models import SHAPES, Origin, config_of
+from random_models.checkpoint import Random
 
 import ggjit
 from ggjit.gguf import open_gguf
+from ggjit.models import _import_all, registered
 
-SIZES = {"layers": 1, "embd": 64, "ffn": 96, "heads": 4, "kv-heads": 2, "vocab": 300, "context": 64}
-TINY = [f"--{name}={size}" for name, size in SIZES.items()]
+NARROW = ("llama", "135m", "--layers", 1, "--vocab", 300)  # rows of 576 and 192
 
 
 @pytest.fixture(scope="module")
 def random_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("random") / "tiny.Q4_1.gguf"
-    run(make_random, path, "--type", "q4_1", *TINY)
+    run(make_random, *NARROW, "-o", path, "--type", "q4_1")
     return path
 
 
@@ -40,28 +41,59 @@ def test_random_model_runs(random_file):
     assert 0.1 < logits.std() < 10
 
 
-@pytest.mark.parametrize("name", ["iq1_m", "mxfp4", "nvfp4", "q8_k", "i16", "bf16", "q4_k_m"])
+@pytest.mark.parametrize("arch", SHAPES)
+def test_tiny_models_of_all_architectures_run(arch, tmp_path):
+    run(make_random, arch, "tiny", "-o", tmp_path / "x.gguf", "--type", "q8_0", "--vocab", 300)
+    model = ggjit.load(tmp_path / "x.gguf", backend="reference", context=8)
+    assert model.file.get("general.architecture", str) == arch
+    logits = model.logits([1, 2, 3])
+    assert logits.shape == (3, 300)
+    assert 1 < logits.std() < 10
+
+
+@pytest.mark.parametrize("arch", SHAPES)
+def test_every_shape_is_what_its_config_says(arch):
+    """The converter compares all tensors with what the forward pass takes."""
+    for shape in SHAPES[arch]:
+        assert Origin(shape, config_of(arch, shape)).family.arch == arch
+
+
+def test_shapes_are_of_all_architectures():
+    _import_all()
+    assert set(SHAPES) == set(registered())
+
+
+@pytest.mark.parametrize("name", ["iq1_m", "mxfp4", "bf16", "q4_k_m"])
 def test_random_models_of_all_kinds_run(name, tmp_path):
-    wide = ["--embd=256", "--ffn=512", "--layers=2", "--untied"]
-    run(make_random, tmp_path / "x.gguf", "--type", name, *TINY, *wide)
+    run(make_random, "llama", "tiny", "-o", tmp_path / "x.gguf", "--type", name)
     logits = ggjit.load(tmp_path / "x.gguf", backend="reference", context=8).logits([1, 2, 3])
-    assert 0.1 < logits.std() < (100 if name == "i16" else 10)
+    assert 1 < logits.std() < 10
 
 
-def test_rows_of_broken_blocks_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="rows of 64 are no whole blocks of Q6_K"):
-        run(make_random, tmp_path / "x.gguf", "--type", "q6_k", *TINY)
+def test_fewer_layers_and_experts_keep_the_pattern():
+    c = config_of("lfm2", "350m", n_layers=3)
+    assert c["layer_types"] == ["conv", "conv", "full_attention"]
+    c = config_of("qwen3moe", "30b-a3b", n_experts=4)
+    assert (c["num_experts"], c["num_experts_per_tok"], c["num_hidden_layers"]) == (4, 4, 4)
+    with pytest.raises(ValueError, match="this shape has 16 layers, not 17"):
+        config_of("llama", "1b", n_layers=17)
+    with pytest.raises(ValueError, match="this shape has no experts"):
+        config_of("llama", "1b", n_experts=4)
+    with pytest.raises(ValueError, match="shape '2b' of llama is none of 135m, 1b, 8b, 8x7b, tiny"):
+        config_of("llama", "2b")
 
 
-def test_mixes_are_llama_cpps():
-    mix = mixes.find("q4_k_m")
-    types = "".join(mix.type_of("ffn_down", i, 16).name[1] for i in range(16))
-    assert types == "6644644644644666"
-    assert {mix.type_of("ffn_up", i, 16).name for i in range(16)} == {"Q4_K"}
-    assert mix.type_of("output", 0, 16).name == mixes.find("q6_k").type_of("output", 0, 16).name
-    small = mixes.find("q4_k_s")
-    assert "".join(small.type_of("attn_v", i, 16).name[1] for i in range(6)) == "555544"
-    assert [mixes.file_type(name) for name in ("q4_k_m", "q4_k", "q4_0", "i8")] == [15, 14, 2, 1024]
+def test_a_random_tensor_is_the_same_however_it_is_read():
+    whole = Random("x.weight", (7, 5, 3)).rows(0, 7)
+    parts = [Random("x.weight", (7, 5, 3)).rows(i, i + 1) for i in range(7)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_without_arguments_the_shapes_are_listed(capsys):
+    run(make_random)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["qwen3", "0.6b", "28", "0.60", "B"] in lines
+    assert ["llama", "8x7b", "4", "of", "32", "6.07", "B"] in lines
 
 
 def test_other_types_hold_the_same_values(random_file, capsys):
@@ -82,7 +114,7 @@ def test_other_types_hold_the_same_values(random_file, capsys):
 def test_a_widened_model_computes_the_same(random_file, tmp_path):
     run(make_files, random_file, "--types", "f32", "--widen", "--to", tmp_path)
     wide, ids = tmp_path / "tiny.F32.gguf", [1, 2, 3, 4]
-    assert open_gguf(wide).tensors["blk.0.attn_k.weight"].shape == (128, 256)
+    assert open_gguf(wide).tensors["blk.0.attn_k.weight"].shape == (256, 768)
     logits = [
         ggjit.load(path, backend="reference", context=8).logits(ids) for path in (random_file, wide)
     ]

@@ -243,3 +243,9 @@ def test_scores_of_experts_follow_the_bias_where_no_key_says_them(name, score):
     file.metadata.pop("deepseek2.expert_gating_func", None)
     routes = [op.routing for op in architecture_of(file).build(file).ops if isinstance(op, Route)]
     assert {routing.score for routing in routes} == {score}
+
+
+def test_a_base_does_not_matter_where_nothing_turns():
+    file = open_gguf(DATA / "kimi_2_of_5.gguf")
+    file.metadata["kimi-linear.rope.freq_base"] = 10000.0  # files of the released model have it
+    assert not any(isinstance(op, Rope) for op in architecture_of(file).build(file).ops)

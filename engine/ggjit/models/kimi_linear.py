@@ -22,6 +22,7 @@ from .registry import register
 @register("kimi-linear")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     attends = c.per_layer("attention.head_count_kv")
+    c.leave("rope.freq_base")  # nothing turns
 
     def mix(blk: Weights, h: Buffer, i: int) -> Buffer:
         return attention(g, c, None, 1.0, blk, h, i) if attends[i] else delta(g, c, blk, h)

@@ -1,0 +1,73 @@
+"""The shapes by architecture and name, and smaller ones made of them."""
+
+from __future__ import annotations
+
+from . import dense, hybrids, mixtures
+from .attention import Config
+from .feed_forward import COUNTS
+
+TINY = "tiny"  # the first shape of an architecture, small
+# What stands for a shape's own numbers in a small one: what is not there stays away.
+SMALL: Config = {
+    "hidden_size": 256, "n_embd": 256, "intermediate_size": 512, "intermediate_size_mlp": 512,
+    "moe_intermediate_size": 128, "shared_expert_intermediate_size": 128,
+    "shared_intermediate_size": 512, "num_attention_heads": 4, "n_head": 4,
+    "num_key_value_heads": 2, "q_lora_rank": 128, "kv_lora_rank": 64, "num_experts": 32,
+    "num_local_experts": 32, "n_routed_experts": 32, "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4, "mamba_n_heads": 8, "vocab_size": 512,
+}  # fmt: skip
+SMALL_LAYERS = 6  # enough for every pattern of layers
+
+SHAPES: dict[str, dict[str, Config]] = {}
+for group in (dense.SHAPES, mixtures.SHAPES, hybrids.SHAPES):
+    for arch, shapes in group.items():
+        SHAPES.setdefault(arch, {}).update(shapes)
+
+
+def config_of(
+    arch: str, shape: str, n_layers: int | None = None, n_experts: int | None = None,
+    n_vocab: int | None = None,
+) -> Config:  # fmt: skip
+    """Return the config.json of a shape, with other numbers if they are named.
+
+    Raises: ValueError for a name that is not known, or a number that the shape cannot have.
+    """
+    if arch not in SHAPES:
+        raise ValueError(f"architecture {arch!r} is none of {', '.join(SHAPES)}")
+    if shape != TINY and shape not in SHAPES[arch]:
+        raise ValueError(f"shape {shape!r} of {arch} is none of {', '.join(SHAPES[arch])}, {TINY}")
+    c = small(next(iter(SHAPES[arch].values()))) if shape == TINY else dict(SHAPES[arch][shape])
+    if n_vocab:
+        c["vocab_size"] = n_vocab
+    if n_experts:
+        c = with_experts(c, n_experts)
+    return cut(c, n_layers or c.get("kept") or c["num_hidden_layers"])
+
+
+def small(c: Config) -> Config:
+    """Return a shape with few and narrow layers; heads stay as wide as they are."""
+    several = c.get("num_key_value_heads") != c.get("num_attention_heads")
+    c = c | {name: value for name, value in SMALL.items() if c.get(name)}
+    if "num_key_value_heads" in c and not several:
+        c["num_key_value_heads"] = c["num_attention_heads"]
+    if linear := c.get("linear_attn_config"):
+        c["linear_attn_config"] = linear | {"num_heads": 4}
+    return c | {"kept": c.get("kept", min(SMALL_LAYERS, c["num_hidden_layers"]))}
+
+
+def with_experts(c: Config, n: int) -> Config:
+    """Return a shape with `n` experts in a layer, of which no more than that are chosen."""
+    name = next((name for name in COUNTS if c.get(name)), None)
+    if name is None:
+        raise ValueError("this shape has no experts")
+    chosen = "num_experts_per_tok" if "num_experts_per_tok" in c else "num_experts_per_token"
+    return c | {name: n, chosen: min(n, c[chosen])}
+
+
+def cut(c: Config, n: int) -> Config:
+    """Return the first `n` layers of a shape."""
+    whole = c["num_hidden_layers"]
+    if not 0 < n <= whole:
+        raise ValueError(f"this shape has {whole} layers, not {n}")
+    lists = {k: v[:n] for k, v in c.items() if isinstance(v, list) and len(v) == whole}
+    return c | lists | {"num_hidden_layers": n}
