@@ -19,11 +19,11 @@ from .architectures import Architecture, architecture_of
 from .architectures.base import Tensors
 from .arrays import Bytes, Floats
 from .keys import Keys, Typed
+from .mapping import mapped
 from .meta import is_meta, open_meta
 from .meta import notes as notes_of_meta
-from .plan import Planned, mapped
+from .plan import Planned
 from .quantized import plain
-from .rehearsal import check_shapes
 from .sources import Checkpoint, located, open_checkpoint
 from .sources.files import forget_pages
 from .vocab import Vocabulary, vocabulary_of
@@ -62,7 +62,6 @@ class FromCheckpoint:
             self.family = architecture_of(merged(self.family, adapters))
         self.tensors = mapped(self.family)
         check_used(adapters, self.family, self.tensors)
-        check_shapes(self.keys(), self.tensors, self.family.checkpoint.path)
 
     @classmethod
     def at(

@@ -1,31 +1,14 @@
-"""What will be written: every tensor by GGUF's name with its type, all checked before a byte is.
-
-A problem does not come alone: all of a kind are named in one message.
-"""
+"""What will be written: every tensor by GGUF's name with its type."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
 
 from ggjit.gguf import GGMLType
 
-from .architectures import Architecture
-from .architectures.base import Tensors, names_of
-from .architectures.nested import NOT_WEIGHTS, text_tensors
-from .arrays import Array, Floats, made_of
-from .errors import CheckpointError
+from .arrays import Array, Floats
 from .quantize.policy import that_fits
-
-GGUF_NAME = re.compile(r"blk\.\d+\.")
-EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
-COMPARED = 256  # rows at a time
-SHOWN = 8  # of one kind of problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,92 +40,3 @@ class Planned:
     def n_bytes(self) -> int:
         type, n_rows = self.type, math.prod(self.shape[:-1])
         return n_rows * (self.shape[-1] // type.n_columns) * type.n_bytes
-
-
-def mapped(family: Architecture) -> Tensors:
-    """Return the checkpoint's tensors as GGUF has them, by GGUF's names.
-
-    Raises: CheckpointError naming every tensor that maps nowhere and every one that is missing.
-    """
-    found, unknown = named(family, family.more_tensors())
-    problems = listed("have no place in this architecture", unknown)
-    problems += listed("are missing", _missing(found, family))
-    if problems:
-        raise CheckpointError("; ".join(problems), path=family.checkpoint.path)
-    if family.h.flag("tie_word_embeddings") and is_copy(found.get(OUTPUT), found[EMBEDDING]):
-        del found[OUTPUT]  # engines take the embedding where there is none
-    return found
-
-
-def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
-    """Return those that were made and the checkpoint's by GGUF's names, and names that have none.
-
-    Raises: CheckpointError for two of one name, or if they are not what the family expects.
-    """
-    path = family.checkpoint.path
-    try:
-        changed = family.change(text_tensors(dict(family.checkpoint.tensors)))
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(str(error), path=path) from None
-    names = names_of(family.arch, family.n_blocks)
-    found, unknown = dict(made), []
-    for name, a in changed.items():
-        known = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if known is None and GGUF_NAME.match(name):
-            known = name  # a family's own, which the table has not for it
-        if known is None:
-            unknown.append(name)
-        elif known in found:
-            raise CheckpointError(f"is {known!r}, which is there already", path=path, field=name)
-        else:
-            found[known] = a
-    return found, unknown
-
-
-def unused(given: Tensors, found: Tensors) -> list[str]:
-    """Return names of weights that nothing found is made of."""
-    used = {id(part) for a in found.values() for part in made_of(a)}
-    return [n for n, a in given.items() if id(a) not in used and not NOT_WEIGHTS.search(n)]
-
-
-def is_copy(a: Array | None, b: Array) -> bool:
-    """Tell whether two arrays hold the same, of the same type."""
-    if a is None or (a.shape, a.type) != (b.shape, b.type):
-        return False
-    starts = range(0, a.shape[0], COMPARED)
-    return all(np.array_equal(a.blocks(i, end := min(i + COMPARED, a.shape[0])), b.blocks(i, end))
-               for i in starts)  # fmt: skip
-
-
-def _missing(found: Iterable[str], family: Architecture) -> list[str]:
-    """Return what every model needs, and what some layers have and others of their kind lack.
-
-    Two layers are of a kind if they attend alike: what tells them apart is what they have most of.
-    """
-    names, n_layers = set(found), family.n_layers
-    missing = [name for name in family.needed if name not in names]
-    layers: dict[int, set[str]] = {i: set() for i in range(n_layers)}
-    for name in names:
-        if (at := re.match(r"blk\.(\d+)\.(.*)", name)) and int(at[1]) < n_layers:
-            layers[int(at[1])].add(at[2])
-    kinds: dict[frozenset[str], list[int]] = defaultdict(list)
-    for i, parts in layers.items():
-        kinds[frozenset(parts)].append(i)
-    whole = [kind for kind in kinds if not any(kind < other for other in kinds)]
-    for kind, numbers in kinds.items():
-        fuller = [other for other in whole if kind < other]
-        if fuller:
-            best = min(fuller, key=len)
-            missing += [f"blk.{i}.{part}" for i in numbers for part in sorted(best - kind)]
-    return missing
-
-
-def listed(problem: str, names: list[str]) -> list[str]:
-    """Return a line that names tensors of which something is wrong, none if there are none."""
-    if not names:
-        return []
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    shown = ", ".join(repr(name[:96]) for name in names[:SHOWN])
-    return [f"{len(names)} tensors {problem}: {shown}{more}"]

@@ -1,11 +1,13 @@
-"""Shapes that disagree with config.json are all named before anything is written."""
+"""What is missing, maps nowhere or disagrees with config.json is named before a byte is written."""
 
 import json
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from small_llama import N_EMBD, N_VOCAB
 
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.origins import FromCheckpoint
@@ -23,3 +25,47 @@ def test_tensors_of_another_shape_are_named_together(tmp_path):
     named = re.findall(r"blk\.\d+\.ffn_\w+\.weight", str(error.value))
     assert len(named) == len(set(named)) == min(3 * config["num_hidden_layers"], 8)
     assert "have other shapes than config.json says" in str(error.value)
+
+
+def refused(folder):
+    with pytest.raises(CheckpointError) as error:
+        FromCheckpoint.at(folder, vocabulary=False)
+    return str(error.value).partition(": ")[2]
+
+
+def test_all_that_is_wrong_is_said_at_once(checkpoint):
+    x = np.zeros((3, 5), np.float32)
+    layer = "model.layers.{}.{}.weight".format
+    folder = checkpoint({
+        "model.odd.weight": x, layer(0, "mlp.up_proj"): x, layer(1, "input_layernorm"): None,
+        **{layer(i, "mlp.down_proj"): None for i in range(2)}, layer(1, "self_attn.o_proj"): x[0],
+    })  # fmt: skip
+    assert refused(folder).split("; ") == [
+        "1 tensors have no place in this architecture: 'model.odd.weight'",
+        "3 tensors are missing: 'blk.1.attn_norm.weight', 'blk.0.ffn_down.weight', "
+        "'blk.1.ffn_down.weight'",
+        "2 tensors have other shapes than config.json says: "
+        "'blk.0.ffn_up.weight [3, 5] instead of [64, 32]', "
+        "'blk.1.attn_output.weight [5] instead of [32, 32]'",
+    ]
+
+
+@pytest.mark.parametrize("rows", [N_VOCAB - 1, N_VOCAB, N_VOCAB + 1])
+def test_rows_of_the_embedding(checkpoint, rows):
+    names = ("model.embed_tokens.weight", "lm_head.weight")
+    folder = checkpoint({name: np.ones((rows, N_EMBD), np.float32) for name in names})
+    if rows >= N_VOCAB:
+        FromCheckpoint.at(folder, vocabulary=False)
+        return
+    assert refused(folder).endswith(
+        "'token_embd.weight [39, 32] instead of [40, 32]', 'output.weight [39, 32] instead of "
+        "[40, 32]'"
+    )
+
+
+def test_an_embedding_that_is_missing_is_all_that_is_said(checkpoint):
+    changes = {"model.embed_tokens.weight": None, "model.norm.weight": None}
+    output = {"lm_head.weight": np.ones((N_VOCAB, N_EMBD), np.float32)}
+    says = "2 tensors are missing: 'token_embd.weight', 'output_norm.weight'"
+    assert refused(checkpoint(changes)) == says
+    assert refused(checkpoint(changes | output)) == says

@@ -13,7 +13,7 @@ from ggjit.gguf import GGMLType
 from ..architectures import Architecture
 from ..architectures.base import Tensors
 from ..arrays import Array, Floats
-from ..plan import is_copy, unused
+from ..mapping import is_copy, unused
 from ..quantize import FLOATS
 from ..sources import Checkpoint, text_config
 from ..transforms import Combined, Moved, Read, Values, precision_of

@@ -11,7 +11,8 @@ from ..architectures.base import Tensors
 from ..arrays import Array
 from ..errors import CheckpointError
 from ..keys import Keys, Typed
-from ..plan import Planned, named, unused
+from ..mapping import named, unused
+from ..plan import Planned
 from ..quantized import plain
 from ..sources import CONFIG, Checkpoint, has_weights
 from ..sources.files import inside

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..arrays import Array
 from ..errors import CheckpointError
-from ..plan import listed
+from ..mapping import listed
 from ..sources import Checkpoint, has_weights, located
 from ..sources.files import inside
 from ..sources.shards import ADAPTERS, read_file

@@ -22,6 +22,14 @@ class ShapeError(ValueError):
         self.tensor, self.wanted = tensor, wanted
 
 
+class MissingError(ValueError):
+    """A tensor that the model needs and the file has not."""
+
+    def __init__(self, name: str, path: object) -> None:
+        super().__init__(f"{path}: tensor {name!r} is missing")
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Param:
     """A tensor NAME.weight and, where the file has it, NAME.bias."""
@@ -40,7 +48,9 @@ class Param:
 
     def matrix(self) -> Tensor:
         """Return the tensor. Raises: ValueError unless it has two dimensions, none of them 0."""
-        if len(self.tensor.shape) != 2 or 0 in self.tensor.shape:
+        if len(self.tensor.shape) != 2:
+            raise ShapeError(self.tensor, (None, None))
+        if 0 in self.tensor.shape:
             where = f"{self.tensor.path}: tensor {self.tensor.name!r}"
             raise ValueError(f"{where} has shape {list(self.tensor.shape)}, expected a matrix")
         return self.tensor
@@ -176,7 +186,7 @@ class Weights:
 
     def _named(self, full: str) -> Param:
         if full not in self._tensors:
-            raise ValueError(f"{self._path}: tensor '{full}' is missing")
+            raise MissingError(full, self._path)
         self._left.pop(full, None)
         return Param(full, self._tensors[full])
 
@@ -190,7 +200,7 @@ class Weights:
         full = self._prefix + name
         tensor = self._tensors.get(f"{full}.weight")
         if tensor is None:
-            raise ValueError(f"{self._path}: tensor '{full}.weight' is missing")
+            raise MissingError(f"{full}.weight", self._path)
         bias = self._tensors.get(f"{full}.bias")
         for used in (tensor, bias):
             if used is not None:
