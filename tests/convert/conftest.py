@@ -4,13 +4,15 @@ import json
 
 import pytest
 import typer
-from checkpoint_files import safetensors
+from checkpoint_files import safetensors, write
 from peft_files import write_adapter
 from small_llama import config, llama
 
 from ggjit.cli.errors import exit_code
 from ggjit.cli.flags import spread
 from ggjit_convert import commands, file_commands, imatrix_command, verify_command
+from ggjit_convert.quantized import plain
+from ggjit_convert.sources import open_checkpoint
 
 COMMANDS = {
     "convert": commands.convert,
@@ -61,3 +63,18 @@ def adapter(tmp_path):
         return write_adapter(tmp_path / name, tensors, **changes)
 
     return adapter
+
+
+@pytest.fixture
+def folded(tmp_path):
+    """Write a checkpoint and return its tensors, folded."""
+
+    def folded(tensors, **config):
+        kind = config.pop("model_type", "llama")
+        files = {
+            "config__json": {"model_type": kind, "quantization_config": config},
+            "model__safetensors": tensors,
+        }
+        return plain(open_checkpoint(write(tmp_path, **files))).tensors
+
+    return folded

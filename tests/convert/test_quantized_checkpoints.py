@@ -1,46 +1,17 @@
 """Quantized checkpoints fold into plain tensors: each number by itself, as the format says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from checkpoint_files import bf16, write
+from folding import check, e4m3, scales_of
 from small_llama import config, llama
 
-from ggjit.formats import all_formats
-from ggjit.gguf import GGMLType, open_gguf
+from ggjit.gguf import open_gguf
 from ggjit_convert import convert
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.quantized import plain
 from ggjit_convert.sources import open_checkpoint
 from ggjit_convert.verifying import origin_of, verify
-
-
-@pytest.fixture
-def folded(tmp_path):
-    """Write a checkpoint and return its tensors, folded."""
-
-    def folded(tensors, **config):
-        kind = config.pop("model_type", "llama")
-        files = {
-            "config__json": {"model_type": kind, "quantization_config": config},
-            "model__safetensors": tensors,
-        }
-        return plain(open_checkpoint(write(tmp_path, **files))).tensors
-
-    return folded
-
-
-def check(a, expected, rng):
-    """Compare all rows, and parts that begin and end anywhere."""
-    assert a.shape == expected.shape
-    assert a.type is GGMLType.F32
-    np.testing.assert_array_equal(a.rows(0, len(expected)), expected)
-    for _ in range(5):
-        start, stop = np.sort(rng.integers(0, len(expected) + 1, 2))
-        np.testing.assert_array_equal(a.rows(start, stop), expected[start:stop])
-        stored = a.blocks(start, stop)
-        np.testing.assert_array_equal(stored.view(np.float32), expected[start:stop])
 
 
 def packed(codes, bits):
@@ -50,19 +21,6 @@ def packed(codes, bits):
     parts = codes.reshape(*codes.shape[:-1], -1, per).astype(np.uint32)
     words = sum(parts[..., i] << np.uint32(bits * i) for i in range(per))
     return words.astype(np.uint32).view(np.int32)
-
-
-def e4m3(rng, *shape):
-    bits = (rng.integers(0, 127, shape) | rng.integers(0, 2, shape) << 7).astype(np.uint8)
-    exponent, mantissa = (bits >> 3 & 15).astype(float), (bits & 7).astype(float)
-    small = exponent == 0
-    size = np.where(small, mantissa / 8 * 2**-6, (1 + mantissa / 8) * 2.0 ** (exponent - 7))
-    values = np.where(bits < 128, size, -size).astype(np.float32)
-    return ("F8_E4M3", bits), values
-
-
-def scales_of(rng, *shape):
-    return rng.uniform(0.5, 2, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("shape", [(9, 21), (8, 16), (3, 5, 11)])
@@ -102,6 +60,17 @@ def test_float8_of_model_optimizer(folded, rng):
     check(out["a.weight"], values * scale, rng)
 
 
+def test_scales_that_are_powers_of_two(folded, rng):
+    weight, values = e4m3(rng, 8, 8)
+    exponents = np.array([[0, 1], [127, 140]], np.uint8)
+    out = folded(
+        {"a.weight": weight, "a.weight_scale_inv": ("F8_E8M0", exponents)},
+        quant_method="fp8", weight_block_size=[4, 4],
+    )  # fmt: skip
+    scales = np.repeat(np.repeat(2.0 ** (exponents - 127.0), 4, 0), 4, 1)
+    check(out["a.weight"], (values * scales).astype(np.float32), rng)
+
+
 def test_scales_of_bfloat16_are_multiplied_as_float32(folded, rng):
     weight, values = e4m3(rng, 6, 8)
     kind, bits = bf16(scales_of(rng, 6, 1))
@@ -125,6 +94,34 @@ def test_gptq(folded, rng, bits, form):
     assert set(out) == {"a.weight", "a.bias"}
     offsets = zeros + (form == "gptq")
     expected = scales[groups].astype(np.float32) * (codes - offsets[groups]).astype(np.float32)
+    check(out["a.weight"], expected.T, rng)
+
+
+def three_bits(codes):
+    """Put 32 neighbours of the last axis into 3 words, as AutoGPTQ's pack does."""
+    v = codes.reshape(*codes.shape[:-1], -1, 32).astype(np.uint64)
+    first = sum(v[..., j] << np.uint64(3 * j) for j in range(11))
+    second = v[..., 10] >> np.uint64(2)
+    second += sum(v[..., 11 + j] << np.uint64(3 * j + 1) for j in range(11))
+    third = v[..., 21] >> np.uint64(1)
+    third += sum(v[..., 22 + j] << np.uint64(3 * j + 2) for j in range(10))
+    words = np.stack([first, second, third], -1).astype(np.uint32)  # without what does not fit
+    return words.reshape(*codes.shape[:-1], -1).view(np.int32)
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+@pytest.mark.parametrize(("size", "n_groups"), [(32, 3), (-1, 1), (40, 3), (None, 1)])
+def test_gptq_without_an_order(folded, rng, bits, size, n_groups):
+    n_in, n_out = 96, 64
+    codes = rng.integers(0, 1 << bits, (n_in, n_out))
+    zeros = rng.integers(0, 1 << bits, (n_groups, n_out))
+    scales = scales_of(rng, n_groups, n_out).astype(np.float16)
+    words = [three_bits(x) if bits == 3 else packed(x, bits) for x in (codes.T, zeros)]
+    tensors = {"a.qweight": words[0].T, "a.qzeros": words[1], "a.scales": scales}
+    said = {} if size is None else {"group_size": size}
+    out = folded(tensors, quant_method="gptq", bits=bits, desc_act=False, **said)
+    group = np.arange(n_in) // (96 if n_groups == 1 else size)
+    expected = scales[group].astype(np.float32) * (codes - zeros[group] - 1).astype(np.float32)
     check(out["a.weight"], expected.T, rng)
 
 
@@ -192,35 +189,6 @@ def test_mlx(folded, rng, bits, shape):
     check(out[f"{name.replace('switch_mlp', 'experts')}.weight"], expected, rng)
 
 
-def test_mxfp4_only_moves(folded, rng):
-    codes = rng.integers(0, 16, (3, 4, 2, 32)).astype(np.uint8)
-    scales = rng.integers(118, 130, (3, 4, 2)).astype(np.uint8)
-    pairs = codes[..., ::2] | codes[..., 1::2] << 4
-    a = folded({"e.down_proj_blocks": pairs, "e.down_proj_scales": scales}, quant_method="mxfp4")
-    assert list(a) == ["e.down_proj"]
-    a = a["e.down_proj"]
-    assert (a.type, a.shape) == (GGMLType.MXFP4, (3, 4, 64))
-    table = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
-    values = np.where(codes < 8, 1, -1) * table[codes & 7] * 2.0 ** (scales[..., None] - 127.0)
-    np.testing.assert_array_equal(a.rows(1, 3), values.reshape(3, 4, 64)[1:])
-    blocks = a.blocks(0, 2)
-    assert blocks.shape == (2, 4, 2 * 17)
-    decoded = all_formats()[GGMLType.MXFP4].decode_rows(blocks.reshape(-1), 64)
-    np.testing.assert_array_equal(decoded, values[:2].reshape(8, 64))
-
-
-def test_gpt_oss_is_what_llama_cpps_converter_makes_of_it(tmp_path):
-    """Made by make_mxfp4_golden.py, which keeps both sides."""
-    folder = Path(__file__).parent / "mxfp4"
-    ours = convert(folder, tmp_path / "x.gguf", "auto", vocabulary=False)
-    with open_gguf(ours) as a, open_gguf(folder / "expected.gguf") as b:
-        assert a.tensors.keys() == b.tensors.keys()
-        for name, tensor in b.tensors.items():
-            assert (a.tensors[name].type, a.tensors[name].shape) == (tensor.type, tensor.shape)
-            np.testing.assert_array_equal(a.tensors[name].data, tensor.data, name)
-        assert a.tensors["blk.0.ffn_gate_exps.weight"].type is GGMLType.MXFP4
-
-
 # -- what does not fit ----------------------------------------------------------------------------
 
 X = np.ones((8, 8), np.float32)
@@ -237,10 +205,16 @@ CT = {"quant_method": "compressed-tensors", "format": "pack-quantized",
 MLX = {"a.weight": np.ones((8, 1), np.uint32), "a.scales": X[:, :1], "a.biases": X[:, :1]}
 MLX_4 = {"bits": 4, "group_size": 8}
 BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
+BNB = {
+    "a.weight": np.ones((8, 1), np.uint8), "a.weight.quant_map": np.ones(16, np.float32),
+    "a.weight.absmax": X[0, :1],
+    "a.weight.quant_state.bitsandbytes__nf4":
+        np.frombuffer(b'{"blocksize": 64, "shape": [2, 8]}', np.uint8),
+}  # fmt: skip
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
     "an unknown way": ({}, {"quant_method": "exl2"}, "quant_method: is 'exl2', known: awq"),
-    "fp4": ({}, {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "known: FP8"),
+    "int4": ({}, {"quant_method": "modelopt", "quant_algo": "INT4_AWQ"}, "known: FP8, NVFP4"),
     "no way": ({}, {}, "quant_method: is None"),
     "a list": ({}, {"quant_method": ["fp8"]}, r"quant_method: is \['fp8'\]"),
     "mlx of 7 bits": (MLX | {"a.weight": np.ones((8, 7), np.uint32)}, MLX_4 | {"group_size": 32},
@@ -250,7 +224,13 @@ BAD = {
     "mlx's shifted norms": (MLX, MLX_4 | {"model_type": "qwen3_next"}, "of MLX are read: gemma"),
     "mlx's mode": (MLX, MLX_4 | {"mode": "mxfp4"}, "mode: is 'mxfp4', known: affine"),
     "mlx's groups": (MLX, MLX_4 | {"group_size": 0}, "group_size: is '0'"),
-    "bits": (GPTQ, {"quant_method": "gptq", "bits": 3}, "bits: is '3', known: 2, 4, 8"),
+    "bits": (GPTQ, {"quant_method": "gptq", "bits": 5}, "bits: is '5', known: 2, 3, 4, 8"),
+    "no order": (GPTQ | {"a.g_idx": None}, {"quant_method": "gptq", "desc_act": True},
+                 "'a.g_idx' is missing"),
+    "groups of 4": (GPTQ | {"a.g_idx": None}, {"quant_method": "gptq", "group_size": 4},
+                    r"'a.scales' has the shape \(1, 8\), expected \(2, 8\)"),
+    "groups of 0": (GPTQ | {"a.g_idx": None}, {"quant_method": "gptq", "group_size": 0},
+                    "group_size: is '0'"),
     "bits of text": (GPTQ, {"quant_method": "gptq", "bits": "4"}, "bits: is '4'"),
     "another form": (GPTQ, {"quant_method": "gptq", "checkpoint_format": "marlin"}, "marlin"),
     "no scales": (GPTQ | {"a.scales": None}, {"quant_method": "gptq"}, "'a.scales' is missing"),
@@ -271,6 +251,32 @@ BAD = {
     "blocks of text": ({}, {"quant_method": "fp8", "weight_block_size": "4"}, "list of sizes"),
     "blocks of zero": ({}, {"quant_method": "fp8", "weight_block_size": [0, 4]}, "list of sizes"),
     "blocks alone": ({"a_blocks": BLOCKS}, {"quant_method": "mxfp4"}, "'a_scales' is missing"),
+    "packed blocks": (
+        {"a.weight_packed": BLOCKS[0, 0], "a.weight_scale": BLOCKS[0, 0]},
+        CT | {"format": "mxfp4-pack-quantized"}, r"shape \(1, 16\), expected \(1, 256\)",
+    ),
+    "nvfp4 without a scale of all": (
+        {"a.weight_packed": BLOCKS[0, 0], "a.weight_scale": X},
+        CT | {"format": "nvfp4-pack-quantized"}, "'a.weight_global_scale' is missing",
+    ),
+    "bytes of another number": (
+        BNB | {"a.weight": BLOCKS[0, 0]}, {"quant_method": "bitsandbytes"},
+        r"shape \(1, 16\), expected \(8, 1\)",
+    ),
+    "no table": (BNB | {"a.weight.quant_map": None}, {"quant_method": "bitsandbytes"},
+                 "'a.weight.quant_map' is missing"),
+    "a senseless state": (
+        BNB | {"a.weight.quant_state.bitsandbytes__nf4": np.full(4, 65, np.uint8)},
+        {"quant_method": "bitsandbytes"}, "bitsandbytes__nf4': is not valid JSON",
+    ),
+    "a state without an offset": (
+        BNB | {"a.weight.nested_absmax": X[0, :1], "a.weight.nested_quant_map": X[0]},
+        {"quant_method": "bitsandbytes"}, "nested_offset: is 'None', expected a number",
+    ),
+    "rows in another order": (
+        {"a.weight": BLOCKS, "a.SCB": X[0], "a.weight_format": np.ones(1, np.uint8)},
+        {"quant_method": "bitsandbytes"}, "'a.weight_format' is not 0",
+    ),
     "other blocks": (
         {"a_blocks": BLOCKS[..., :8], "a_scales": BLOCKS[..., 0]}, {"quant_method": "mxfp4"},
         r"shape \(2, 3, 1, 8\)",

@@ -15,21 +15,25 @@ from ggjit.gguf import GGMLType
 from ..arrays import Array
 from ..errors import CheckpointError
 from ..sources import Checkpoint, text_config
+from ..sources.files import inside
+from ..sources.strict_json import read_json
 from ..transforms import Combined
-from . import awq, compressed, float8, gptq, mlx, mxfp4
+from . import awq, bitsandbytes, compressed, float8, gptq, mlx, mxfp4, nvfp4
 from .settings import Fold, Settings
 
 METHODS: dict[str, Fold] = {
     "awq": awq.fold,
+    "bitsandbytes": bitsandbytes.fold,
     "compressed-tensors": compressed.fold,
     "fbgemm_fp8": float8.fold,
     "fp8": float8.fold,
     "gptq": gptq.fold,
     "mlx": mlx.fold,
-    "modelopt": float8.fold_modelopt,
+    "modelopt": nvfp4.fold,
     "mxfp4": mxfp4.fold,
 }
 
+MODEL_OPTIMIZERS = "hf_quant_config.json"  # where config.json says nothing
 DTYPE = ("dtype", "torch_dtype")  # its name in config.json, and the one of before
 PRECISIONS = {"float16": GGMLType.F16, "bfloat16": GGMLType.BF16}
 
@@ -51,10 +55,12 @@ def plain(checkpoint: Checkpoint) -> Checkpoint:
 
     Raises: CheckpointError for a way that is not known, parts that are missing or do not fit.
     """
-    given = _settings(checkpoint.config)
+    path, given = checkpoint.config_path, _settings(checkpoint.config)
+    if given is None and (beside := inside(checkpoint.folder, MODEL_OPTIMIZERS)).is_file():
+        path, found = beside, read_json(beside).get("quantization")
+        given = {"quant_method": "modelopt", **found} if isinstance(found, dict) else found
     if given is None:
         return checkpoint
-    path = checkpoint.config_path
     if not isinstance(given, dict):
         raise CheckpointError("must be an object", path=path, field="quantization_config")
     settings = Settings(path, given, str(checkpoint.config.get("model_type")))

@@ -1,4 +1,4 @@
-"""compressed-tensors: integers of 4 or 8 bits in words, int8 and float8 with scales.
+"""compressed-tensors: integers of 2 to 8 bits in words, int8 and float8 with scales, FP4.
 
 Words hold neighbouring inputs of a weight, and neighbouring outputs of zero points; without those
 the middle of the range is zero.
@@ -10,15 +10,21 @@ import numpy as np
 
 from ..arrays import Array, Floats
 from ..transforms import Combined
+from . import mxfp4, nvfp4
 from .float8 import of_weights, with_scales
 from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
 from .settings import Settings, Tensors
 
+IN_4_BITS = {
+    "mxfp4-pack-quantized": mxfp4.fold_packed, "nvfp4-pack-quantized": nvfp4.fold_packed,
+}  # fmt: skip
 WITH_SCALES = ("float-quantized", "int-quantized", "naive-quantized")
 
 
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
-    kind = settings.one_of("format", ("pack-quantized", *WITH_SCALES))
+    kind = settings.one_of("format", ("pack-quantized", *IN_4_BITS, *WITH_SCALES))
+    if kind in IN_4_BITS:
+        return IN_4_BITS[kind](of_weights(tensors))
     groups = settings.below("config_groups", settings.values.get("config_groups")).values
     if len(groups) != 1:
         raise settings.error("config_groups", f"has {len(groups)} groups, one is read")

@@ -12,17 +12,13 @@ from .settings import Settings, Tensors
 
 SCALE = re.compile(r"(.*)(?:_scale_inv|(weight)_scale|qscale_(weight))")
 # Scales of activations and caches, which are not quantized here
-UNUSED = re.compile(r"[._]activation_scale$|\.(input|output|k|v|q)_scale(_ub)?$|\.qscale_act$")
+UNUSED = re.compile(
+    r"[._]activation_scale$|\.(input|output|k|v|q)_scale(_ub)?$|\.input_global_scale$|\.qscale_act$"
+)
 
 
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
     return with_scales(tensors, settings.block_size("weight_block_size"))
-
-
-def fold_modelopt(tensors: Tensors, settings: Settings) -> Tensors:
-    """Fold what NVIDIA's Model Optimizer made. Raises: CheckpointError for FP4."""
-    settings.one_of("quant_algo", ("FP8",))
-    return with_scales(tensors, ())
 
 
 def of_weights(tensors: Tensors) -> Tensors:

@@ -1,51 +1,66 @@
-"""GPTQ: integers of 2, 4 or 8 bits, those of a group of inputs with a scale and a zero point.
+"""GPTQ: integers of 2, 3, 4 or 8 bits, those of a group of inputs with a scale and a zero point.
 
 Words hold neighbouring inputs of a weight, and neighbouring outputs of zero points, which the
-first format (checkpoint_format "gptq") stores less 1. `g_idx` is each input's group.
+first format (checkpoint_format "gptq") stores less 1. `g_idx` is each input's group; without it
+groups are neighbours.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..arrays import Array, Floats
 from ..transforms import Combined
-from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
+from .parts import Integers, check_shape, codes, groups_of, integers, taken
 from .settings import Settings, Tensors
+
+WHOLE = 32  # numbers of any width that fill words
 
 
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
-    bits = settings.one_of("bits", (2, 4, 8), 4)
+    bits = settings.one_of("bits", (2, 3, 4, 8), 4)
     less = settings.one_of("checkpoint_format", ("gptq", "gptq_v2"), "gptq") == "gptq"
+    is_ordered = not settings.one_of("desc_act", (True, False), False)
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".qweight")]:
         base = name.removesuffix(".qweight")
-        weight, zeros, scales, groups = (
-            taken(out, f"{base}.{part}") for part in ("qweight", "qzeros", "scales", "g_idx")
+        weight, zeros, scales = (
+            taken(out, f"{base}.{part}") for part in ("qweight", "qzeros", "scales")
         )
-        out[f"{base}.weight"] = dequantized(weight, zeros, scales, groups, bits, int(less))
+        sources = [weight, zeros, scales]
+        if f"{base}.g_idx" in out or not is_ordered:
+            sources.append(taken(out, f"{base}.g_idx"))
+            groups = groups_of(sources[-1], scales.shape[0])
+        else:
+            groups = _neighbours(WHOLE * weight.shape[0] // bits, scales, settings)
+        out[f"{base}.weight"] = dequantized(sources, groups, bits, int(less))
     return out
 
 
-def dequantized(
-    weight: Array, zeros: Array, scales: Array, groups: Array, bits: int, less: int
-) -> Array:
-    """Shapes: weight [n_in / per word, n_out], zeros [n_groups, n_out / per word]."""
+def _neighbours(n_in: int, scales: Array, settings: Settings) -> Integers:
+    """Return each input's group. Raises: ValueError if there are not so many."""
+    size = n_in if settings.values.get("group_size") == -1 else settings.number("group_size", 128)
+    check_shape(scales, -(-n_in // size), scales.shape[-1])
+    return np.arange(n_in) // size
+
+
+def dequantized(sources: Sequence[Array], group: Integers, bits: int, less: int) -> Array:
+    """Shapes: weight [n_in / per word, n_out], zeros [n_groups, n_out / per word], scales."""
+    weight, zeros, scales = sources[:3]
     check_shape(scales, zeros.shape[0], weight.shape[-1])
-    n_in, (n_groups, n_out) = groups.shape[0], scales.shape
-    shifts = np.arange(0, 32, bits)
-    check_shape(weight, n_in // len(shifts), n_out)
-    check_shape(zeros, n_groups, n_out // len(shifts))
-    group = groups_of(groups, n_groups)
+    n_in, (n_groups, n_out) = len(group), scales.shape
+    check_shape(weight, n_in * bits // WHOLE, n_out)
+    check_shape(zeros, n_groups, n_out * bits // WHOLE)
 
     def read(start: int, stop: int) -> Floats:
-        words: Integers = integers(weight)[:, start:stop]
-        codes = unpacked(words, shifts, bits).swapaxes(1, 2).reshape(n_in, -1).astype(np.int32)
-        first, last = start // len(shifts), -(-stop // len(shifts))
-        offsets = unpacked(integers(zeros)[:, first:last], shifts, bits).reshape(n_groups, -1)
-        skipped = start - first * len(shifts)
-        offsets = offsets[:, skipped : skipped + stop - start].astype(np.int32) + less
-        scale = scales.rows(0, n_groups)[:, start:stop]
-        return (scale[group] * (codes - offsets[group]).astype(np.float32)).T
+        numbers = codes(integers(weight)[:, start:stop].T, bits).astype(np.int32)
+        first, last = start // WHOLE, -(-stop // WHOLE)
+        words = integers(zeros)[:, first * bits : last * bits]
+        offsets = codes(words, bits)[:, start - first * WHOLE :][:, : stop - start].T
+        offsets = offsets.astype(np.int32) + less
+        scale = scales.rows(0, n_groups)[:, start:stop].T
+        return scale[:, group] * (numbers - offsets[:, group]).astype(np.float32)
 
-    return Combined(weight.name, (n_out, n_in), read, (weight, zeros, scales, groups), "decoded")
+    return Combined(weight.name, (n_out, n_in), read, sources, "decoded")

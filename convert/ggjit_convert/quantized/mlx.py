@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..errors import CheckpointError
 from ..transforms import Combined
-from .parts import Integers, check_shape, integers, taken, unpacked
+from .parts import check_shape, codes, integers, taken
 from .settings import Settings, Tensors
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -61,12 +61,3 @@ def dequantized(weight: Array, scales: Array, biases: Array, group_size: int) ->
         return (groups * scale + bias).reshape(stop - start, *shape[1:])
 
     return Combined(weight.name, shape, read, (weight, scales, biases), "decoded")
-
-
-def codes(words: Integers, bits: int) -> Integers:
-    """Return the numbers in rows of words. Shapes: [..., n_words] to [..., n]."""
-    n = 32 * words.shape[-1] // bits
-    if 32 % bits == 0:
-        return unpacked(words, np.arange(0, 32, bits), bits).reshape(*words.shape[:-1], n)
-    stream = np.unpackbits(words.astype("<u4").view(np.uint8), axis=-1, bitorder="little")
-    return stream.reshape(*words.shape[:-1], n, bits) @ (1 << np.arange(bits, dtype=np.uint8))

@@ -1,4 +1,4 @@
-"""MXFP4 as gpt-oss has it, kept as it is: only bits move.
+"""MXFP4 as gpt-oss and compressed-tensors have it, kept as it is: only bits move.
 
 A block of the checkpoint is a scale elsewhere and 16 bytes with neighbours in each; GGML's is the
 scale and 16 bytes with the columns i and i + 16 in byte i. Source: block_mxfp4 of ggml-common.h.
@@ -14,7 +14,8 @@ from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
 
 from ..arrays import Array, Bytes, Floats
-from .parts import check_shape, integers, taken
+from ..transforms import reshaped
+from .parts import check_shape, integers, nibbles, taken
 from .settings import Settings, Tensors
 
 COLUMNS = 32
@@ -27,6 +28,17 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
         codes, scales = taken(out, name), taken(out, f"{base}_scales")
         check_shape(codes, *scales.shape, COLUMNS // 2)
         out[base] = Mxfp4(base, codes, scales)
+    return out
+
+
+def fold_packed(tensors: Tensors) -> Tensors:
+    """Fold what compressed-tensors has: rows of blocks, one behind the other."""
+    out = dict(tensors)
+    for name in [name for name in out if name.endswith(".weight_packed")]:
+        base = name.removesuffix("_packed")
+        codes, scales = taken(out, name), taken(out, f"{base}_scale")
+        check_shape(codes, *scales.shape[:-1], scales.shape[-1] * COLUMNS // 2)
+        out[base] = Mxfp4(base, reshaped(codes, *scales.shape, COLUMNS // 2), scales)
     return out
 
 
@@ -55,7 +67,7 @@ class Mxfp4:
 
     def blocks(self, start: int, stop: int) -> Bytes:
         pairs = integers(self.codes, start, stop).astype(np.uint8)
-        columns = np.stack([pairs & 15, pairs >> 4], -1).reshape(*pairs.shape[:-1], COLUMNS)
+        columns = nibbles(pairs)
         codes = columns[..., :16] | columns[..., 16:] << 4
         scales = integers(self.scales, start, stop).astype(np.uint8)[..., None]
         blocks = np.concatenate([scales, codes], -1)

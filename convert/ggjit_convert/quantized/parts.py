@@ -52,6 +52,25 @@ def unpacked(words: Integers, shifts: Integers, bits: int) -> Integers:
     return (words.astype(np.uint32)[..., None] >> shifts.astype(np.uint32)) & ((1 << bits) - 1)
 
 
+def codes(words: Integers, bits: int) -> Integers:
+    """Return the numbers in rows of words, the first lowest; those of 3, 5 and 6 bits may go on in
+    the next word. Shapes: [..., n_words] to [..., n].
+    """
+    n = 32 * words.shape[-1] // bits
+    if 32 % bits == 0:
+        return unpacked(words, np.arange(0, 32, bits), bits).reshape(*words.shape[:-1], n)
+    bytes = np.ascontiguousarray(words).astype("<u4").view(np.uint8)
+    stream = np.unpackbits(bytes, axis=-1, bitorder="little")
+    return stream.reshape(*words.shape[:-1], n, bits) @ (1 << np.arange(bits, dtype=np.uint8))
+
+
+def nibbles(pairs: Integers) -> Integers:
+    """Return the numbers in bytes, the lower first. Shapes: [..., n] to [..., 2 * n]."""
+    return np.stack([pairs & 15, pairs >> 4 & 15], -1).reshape(
+        *pairs.shape[:-1], 2 * pairs.shape[-1]
+    )
+
+
 def scaled(a: Array, scale: Array, block: tuple[int, ...] = ()) -> Array:
     """Return a tensor times its scales: of blocks, whose last sizes are given, of rows or of all.
 

@@ -7,22 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array
 from ..errors import CheckpointError
+
+LARGEST = np.finfo(np.float32).max
 
 Tensors = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Values of config.json, below `quantization_config`."""
+    """Values of config.json, below `quantization_config`; or `within` something else."""
 
     path: Path
     values: dict[str, Any]
     model_type: str = ""
+    within: str = "quantization_config"
 
     def error(self, name: str, problem: str) -> CheckpointError:
-        return CheckpointError(problem, path=self.path, field=f"quantization_config: {name}")
+        return CheckpointError(problem, path=self.path, field=f"{self.within}: {name}")
 
     def one_of(self, name: str, known: tuple[Any, ...], default: Any = None) -> Any:
         """Return a value. Raises: CheckpointError for one that is not known."""
@@ -37,6 +42,13 @@ class Settings:
         if type(value) is not int or value < 1:
             raise self.error(name, f"is {str(value)[:96]!r}, expected a number of at least 1")
         return value
+
+    def real(self, name: str) -> np.float32:
+        """Return a finite number. Raises: CheckpointError for anything else."""
+        value: Any = self.values.get(name)
+        if type(value) not in (int, float) or not abs(value) < LARGEST:
+            raise self.error(name, f"is {str(value)[:96]!r}, expected a number")
+        return np.float32(value)
 
     def below(self, name: str, value: Any) -> Settings:
         """Return the settings of an object."""

@@ -1,6 +1,7 @@
 """What the elements of a checkpoint's tensors are, and which GGML type holds them exactly.
 
-Float8 is that of the OCP specification: e4m3fn has no infinities, e5m2 is the upper byte of a half.
+Float8 is that of the OCP specification: e4m3fn has no infinities, e5m2 is the upper byte of a half,
+e8m0 a power of two.
 """
 
 from __future__ import annotations
@@ -64,7 +65,13 @@ def _bf16_of_e5m2() -> npt.NDArray[np.uint16]:
     return (halves.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
 
 
-E4M3, E5M2 = _bf16_of_e4m3(), _bf16_of_e5m2()
+def _bf16_of_e8m0() -> npt.NDArray[np.uint16]:
+    bits = (np.arange(256) << 7).astype(np.uint16)  # only exponents
+    bits[0], bits[255] = 0x0040, 0x7FC0  # 2**-127 has none of its own there; not a number
+    return bits
+
+
+E4M3, E5M2, E8M0 = _bf16_of_e4m3(), _bf16_of_e5m2(), _bf16_of_e8m0()
 
 F32 = Element(np.dtype("<f4"), GGMLType.F32)
 F16 = Element(np.dtype("<f2"), GGMLType.F16)
@@ -79,6 +86,7 @@ ELEMENTS = {
     "BF16": BF16,
     "F8_E4M3": Element(np.dtype("u1"), GGMLType.BF16, lambda x: E4M3[x]),
     "F8_E5M2": Element(np.dtype("u1"), GGMLType.BF16, lambda x: E5M2[x]),
+    "F8_E8M0": Element(np.dtype("u1"), GGMLType.BF16, lambda x: E8M0[x]),
     "I64": Element(np.dtype("<i8"), GGMLType.I64),
     "I32": I32,
     "I16": Element(np.dtype("<i2"), GGMLType.I16),
