@@ -161,7 +161,6 @@ def _make(
     """Write the file and return it; None if only the plan was asked for."""
     from .conversion import Conversion
     from .importance import read_importance
-    from .writing import check_absent
 
     importance = read_importance(flags.imatrix) if flags.imatrix else None
     conversion = Conversion.of(origin, type, flags.wishes(), importance)
@@ -169,7 +168,6 @@ def _make(
         print(conversion.table())
         return None
     path = conversion.place(out)
-    check_absent([path], force)
     for note in conversion.notes():
         print(f"note: {note}", file=sys.stderr)
     with telling() as progress:

@@ -60,7 +60,13 @@ def test_layers_that_deepseek_leaves_out_are_noted():
     assert not family(config).notes()
     beyond = f"model.layers.{config['num_hidden_layers']}.eh_proj.weight"
     found = family(config, {beyond: floats(beyond, np.zeros((4, 4)))})
-    assert found.notes() == ["layers that predict further tokens are left out: 1"]
+    note = "layers that predict further tokens are left out: 1"
+    assert found.notes() == [note]
+    inner = {"architectures": ["KimiVLForConditionalGeneration"]}
+    inner |= {"text_config": config | {"model_type": "deepseek_v3"}}
+    beyond = f"language_model.{beyond}"
+    found = family(inner, {beyond: floats(beyond, np.zeros((4, 4)))})
+    assert found.notes() == [note]
 
 
 def test_a_damaged_tokenizer_of_gemma_is_named(tmp_path):

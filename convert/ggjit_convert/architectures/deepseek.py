@@ -10,6 +10,7 @@ from ..arrays import Array
 from ..keys import Keys
 from ..transforms import inner_part, reshaped, transposed
 from .base import Architecture, Tensors, permuted
+from .nested import text_tensors
 from .tensors import apply, divide, drop, rename, stack_experts
 
 
@@ -77,7 +78,8 @@ class Deepseek2(Architecture, arch="deepseek2", classes=["DeepseekV2ForCausalLM"
         return divide(tensors, r"\.kv_b_proj\.weight$", self.keys_and_values)
 
     def notes(self) -> list[str]:
-        further = {n for n in map(_layer, self.checkpoint.tensors) if n >= self.n_layers}
+        names = text_tensors(dict(self.checkpoint.tensors))
+        further = {n for n in map(_layer, names) if n >= self.n_layers}
         if not further:
             return []
         return [f"layers that predict further tokens are left out: {len(further)}"]
