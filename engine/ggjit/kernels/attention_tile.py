@@ -17,7 +17,9 @@ from ..simd.ops import (
     by_group,
     by_token,
     div,
+    first_half,
     fma,
+    join,
     load,
     load_each,
     load_grid,
@@ -25,6 +27,7 @@ from ..simd.ops import (
     maximum,
     mul,
     prefetch,
+    second_half,
     splat,
     splat_each,
     store,
@@ -150,34 +153,42 @@ def scores_of(fmt: CacheFormat, n: int, ahead: bool) -> Any:
 def scores_of_rows(fmt: CacheFormat, n: int, ahead: bool) -> Any:
     """Return the device function that does as `scores_of` where keys are kept in rows, as values.
 
-    The space for scaled weights is free before there are weights.
+    The space for scaled weights is free before there are weights. A last key that is alone has a
+    neighbour of no matter.
     """
-    queries, half = grid(f32x16, 1, n), tile(f16x16, 1)
+    products, queries, pair = grid(f32x16, 2, n), tile(f32x16, n), tile(f32x16, 2)
     values, scaled, scale_bytes = fmt.values, fmt.has_scales, fmt.scale_bytes
-    row_bytes, block_bytes, one = fmt.row_bytes, fmt.block_bytes, tile(f32x16, 1)
+    row_bytes, block_bytes, half = fmt.row_bytes, fmt.block_bytes, tile(f16x16, 1)
 
     @device
     def scores_of_rows(queries_at, keys_at, following, k_dim, n_keys, scores):  # type: ignore[no-untyped-def]
         n_blocks, space = (k_dim + BLOCK - 1) // BLOCK, scores + SCALED - WEIGHTS
-        row = 4 * BLOCK * n_blocks
-        for j in range(n_keys):
-            p, q, acc = keys_at + scale_bytes + j * row_bytes, queries_at, zeros(queries)
+        row, to_next = 4 * BLOCK * n_blocks, following - keys_at
+        for j in range(0, n_keys, 2):
+            scales, q, acc = keys_at, queries_at, zeros(products)
             for _ in range(n_blocks):
-                store(space, values(p))
+                p = scales + scale_bytes + j * row_bytes
+                a, b = values(p), values(p + row_bytes)
                 if ahead:
-                    prefetch(p + following - keys_at)
-                first, second = load(one, space), load(one, space + 64)
+                    prefetch(p + to_next)
+                    prefetch(p + to_next + row_bytes)
+                first = join(first_half(a), first_half(b))
+                second = join(second_half(a), second_half(b))
                 if scaled:
-                    store(space, to_f32(load(half, p - scale_bytes - j * row_bytes + 2 * j)))
-                    by = splat_each(one, space, 64)
+                    store(space, to_f32(load(half, scales + 2 * j)))
+                    by = splat_each(pair, space, 4)
                     first, second = mul(first, by), mul(second, by)
-                acc = fma(load_grid(queries, q, row, row), by_group(queries, first), acc)
-                acc = fma(load_grid(queries, q + 64, row, row), by_group(queries, second), acc)
+                by_query = by_token(products, load_each(queries, q, row))
+                acc = fma(by_query, by_group(products, first), acc)
+                by_query = by_token(products, load_each(queries, q + 64, row))
+                acc = fma(by_query, by_group(products, second), acc)
                 q += 4 * BLOCK
-                p += block_bytes
+                scales += block_bytes
             store(space, acc)
             for r in range(n):
-                store(scores + r * ROW + 4 * j, sum_all(load(f32x16, space + 64 * r)))
+                for i in range(2):
+                    total = sum_all(load(f32x16, space + 64 * (i * n + r)))
+                    store(scores + r * ROW + 4 * (j + i), total)
 
     return scores_of_rows
 
