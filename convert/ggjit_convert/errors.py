@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ggjit.gguf import printable
 
+SHOWN = 8  # of one kind of problem
+
 
 class CheckpointError(ValueError):
     """A bad checkpoint: the file, what in it (a tensor, a key), and what is wrong."""
@@ -13,3 +15,12 @@ class CheckpointError(ValueError):
     def __init__(self, problem: str, *, path: Path, field: str | None = None) -> None:
         self.path, self.field, self.problem = path, field, problem
         super().__init__(printable(": ".join(str(part) for part in (path, field, problem) if part)))
+
+
+def listed(problem: str, names: list[str]) -> list[str]:
+    """Return a line that names tensors of which something is wrong, none if there are none."""
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    shown = ", ".join(repr(name[:96]) for name in names[:SHOWN])
+    return [f"{len(names)} tensors {problem}: {shown}{more}"]

@@ -15,12 +15,11 @@ from .architectures import Architecture
 from .architectures.base import Tensors, names_of
 from .architectures.nested import NOT_WEIGHTS, text_tensors
 from .arrays import Array, made_of
-from .errors import CheckpointError
+from .errors import CheckpointError, listed
 from .rehearsal import EMBEDDING, OUTPUT, rehearsed
 
 GGUF_NAME = re.compile(r"blk\.\d+\.")
 COMPARED = 256  # rows at a time
-SHOWN = 8  # of one kind of problem
 
 
 def mapped(family: Architecture) -> Tensors:
@@ -104,12 +103,3 @@ def _missing(found: Iterable[str], family: Architecture) -> list[str]:
             best = min(fuller, key=len)
             missing += [f"blk.{i}.{part}" for i in numbers for part in sorted(best - kind)]
     return missing
-
-
-def listed(problem: str, names: list[str]) -> list[str]:
-    """Return a line that names tensors of which something is wrong, none if there are none."""
-    if not names:
-        return []
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    shown = ", ".join(repr(name[:96]) for name in names[:SHOWN])
-    return [f"{len(names)} tensors {problem}: {shown}{more}"]

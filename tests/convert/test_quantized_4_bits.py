@@ -15,6 +15,10 @@ from ggjit_convert.quantized import plain
 from ggjit_convert.sources import open_checkpoint
 
 X = np.ones((8, 8), np.float32)
+GROUPS = {
+    "quant_method": "compressed-tensors",
+    "config_groups": {"group_0": {"weights": {"num_bits": 4}}},
+}  # fmt: skip
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
 
 
@@ -49,17 +53,27 @@ def test_nvfp4_of_compressed_tensors(folded, rng):
         "a.weight_packed": (codes[:, ::2] | codes[:, 1::2] << 4).astype(np.uint8),
         "a.weight_scale": scales, "a.weight_global_scale": whole, "a.input_global_scale": whole,
     }  # fmt: skip
-    config = {"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}
-    out = folded(tensors, **config)
+    expected = E2M1[codes] * np.repeat(values / whole, 16, 1)
+    out = folded(tensors, **GROUPS | {"format": "nvfp4-pack-quantized"})
     assert list(out) == ["a.weight"]
-    check(out["a.weight"], E2M1[codes] * np.repeat(values / whole, 16, 1), rng)
+    check(out["a.weight"], expected, rng)
+    other, others = e4m3(rng, 5, 7)
+    tensors |= {"b.weight": other, "b.weight_scale": X[:5, :1] / 2}
+    groups = {
+        "group_0": {"format": "nvfp4-pack-quantized", "weights": {"num_bits": 4}},
+        "group_1": {"format": "float-quantized", "weights": {"strategy": "channel"}},
+    }
+    out = folded(tensors, **GROUPS | {"format": "mixed-precision", "config_groups": groups})
+    assert set(out) == {"a.weight", "b.weight"}
+    check(out["a.weight"], expected, rng)
+    check(out["b.weight"], others / 2, rng)
 
 
 def test_mxfp4_of_compressed_tensors_only_moves(folded, rng):
     codes = rng.integers(0, 16, (6, 64))
     scales = rng.integers(118, 130, (6, 2)).astype(np.uint8)
     pairs = (codes[:, ::2] | codes[:, 1::2] << 4).astype(np.uint8)
-    config = {"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized"}
+    config = GROUPS | {"format": "mxfp4-pack-quantized"}
     [a] = folded({"a.weight_packed": pairs, "a.weight_scale": scales}, **config).values()
     assert (a.type, a.shape) == (GGMLType.MXFP4, (6, 64))
     expected = E2M1[codes] * np.repeat(2.0 ** (scales - 127.0), 32, 1)

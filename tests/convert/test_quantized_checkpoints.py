@@ -200,8 +200,9 @@ GPTQ = {
 AWQ = {"a.qweight": np.ones((8, 1), np.int32), "a.qzeros": WORDS[:, :1], "a.scales": X[:1]}
 PACKED = {"a.weight_packed": np.ones((8, 1), np.int32), "a.weight_scale": X[:, :1],
           "a.weight_shape": np.array([8, 8])}  # fmt: skip
+BITS_4 = {"weights": {"num_bits": 4}}
 CT = {"quant_method": "compressed-tensors", "format": "pack-quantized",
-      "config_groups": {"group_0": {"weights": {"num_bits": 4}}}}  # fmt: skip
+      "config_groups": {"group_0": BITS_4}}  # fmt: skip
 MLX = {"a.weight": np.ones((8, 1), np.uint32), "a.scales": X[:, :1], "a.biases": X[:, :1]}
 MLX_4 = {"bits": 4, "group_size": 8}
 BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
@@ -243,7 +244,14 @@ BAD = {
     "another shape": (PACKED | {"a.weight_shape": np.array([8, 99])}, CT, "shape"),
     "a shape of three": (PACKED | {"a.weight_shape": np.array([8, 8, 1])}, CT, "expected a matrix"),
     "odd groups": (PACKED | {"a.weight_scale": X[:, :3]}, CT, "3 groups, odd for 8 inputs"),
-    "several groups": ({}, CT | {"config_groups": {"a": {}, "b": {}}}, "has 2 groups"),
+    "several widths": ({}, CT | {"config_groups": {"a": BITS_4, "b": {"weights": {"num_bits": 8}}}},
+                       "has 2 groups, those of one number of bits"),
+    "several blocks": ({}, CT | {"format": "float-quantized", "config_groups": {
+        name: {"weights": {"strategy": "block", "block_structure": [8, 8 + i]}}
+        for i, name in enumerate("ab")
+    }}, "has 2 groups, those of one number of bits and one block"),
+    "a group's format": ({}, CT | {"format": "mixed-precision"}, "format: is 'None', known: pack"),
+    "empty groups": ({}, CT | {"config_groups": {}}, "has 0 groups"),
     "no groups": ({}, CT | {"config_groups": None}, "config_groups: must be an object"),
     "another format": ({}, CT | {"format": "marlin-24"}, "format: is 'marlin-24'"),
     "scales that do not fit": ({"a.weight": X, "a.weight_scale_inv": X}, FP8, "does not fit"),
@@ -257,7 +265,7 @@ BAD = {
     ),
     "nvfp4 without a scale of all": (
         {"a.weight_packed": BLOCKS[0, 0], "a.weight_scale": X},
-        CT | {"format": "nvfp4-pack-quantized"}, "'a.weight_global_scale' is missing",
+        CT | {"format": "nvfp4-pack-quantized"}, "'a.weight_packed' has no shape, nor scales",
     ),
     "bytes of another number": (
         BNB | {"a.weight": BLOCKS[0, 0]}, {"quant_method": "bitsandbytes"},

@@ -11,6 +11,8 @@ from small_llama import N_EMBD, N_VOCAB
 
 from ggjit_convert.errors import CheckpointError
 from ggjit_convert.origins import FromCheckpoint
+from ggjit_convert.sources import Checkpoint, open_checkpoint
+from ggjit_convert.transforms import floats
 
 DATA = Path(__file__).parent / "data"
 
@@ -69,3 +71,20 @@ def test_an_embedding_that_is_missing_is_all_that_is_said(checkpoint):
     says = "2 tensors are missing: 'token_embd.weight', 'output_norm.weight'"
     assert refused(checkpoint(changes)) == says
     assert refused(checkpoint(changes | output)) == says
+
+
+def test_experts_that_are_missing_or_of_another_shape(tmp_path):
+    known = open_checkpoint(DATA / "mixtral_1_of_3")
+    expert = "model.layers.{}.block_sparse_moe.experts.{}.{}.weight".format
+    tensors = dict(known.tensors)
+    del tensors[expert(0, 1, "w1")], tensors[expert(1, 2, "w2")]
+    tensors[expert(0, 0, "w3")] = floats("odd", np.ones((3, 5)))
+    with pytest.raises(CheckpointError) as error:
+        FromCheckpoint(Checkpoint(known.path, known.config, tensors))
+    assert str(error.value).partition(": ")[2] == (
+        "2 tensors have not the 3 experts that config.json says: "
+        "'model.layers.0.block_sparse_moe.experts.w1.weight', "
+        "'model.layers.1.block_sparse_moe.experts.w2.weight'; "
+        "1 tensors have experts of different shapes: "
+        "'model.layers.0.block_sparse_moe.experts.w3.weight'"
+    )

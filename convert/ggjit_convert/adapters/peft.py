@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..arrays import Array
-from ..errors import CheckpointError
-from ..mapping import listed
+from ..errors import CheckpointError, listed
 from ..sources import Checkpoint, has_weights, located
 from ..sources.files import inside
 from ..sources.shards import ADAPTERS, read_file

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..arrays import Array
+from ..errors import listed
 from ..transforms import inner_part, stacked
 
 Tensors = dict[str, Array]
@@ -50,7 +51,7 @@ def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
     """Put `....experts.I.NAME.weight` of all experts into one `....experts.NAME.weight`.
 
     Those that are in one already, as transformers has them in memory, get names as others.
-    Raises: ValueError naming an expert that is missing.
+    Raises: ValueError naming all that lack experts, or have some that do not fit.
     """
     tensors = divide(tensors, r"(\.experts)\.gate_up_proj(\.weight)?$", gate_and_up)
     tensors = rename(tensors, r"(\.experts\.down_proj)$", r"\1.weight")
@@ -63,11 +64,14 @@ def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
             stacks.setdefault(stacked_name, {})[int(found[2])] = a
         else:
             out[name] = a
-    for name, experts in stacks.items():
-        if sorted(experts) != list(range(n_experts)):
-            known = f"{len(experts)} experts, config.json says {n_experts}"
-            raise ValueError(f"tensor {name!r} has {known}")
-        if len({a.shape for a in experts.values()}) > 1:
-            raise ValueError(f"tensor {name!r}: experts have different shapes")
-        out[name] = stacked([experts[i] for i in range(n_experts)])
-    return out
+    return out | _stacked(stacks, n_experts)
+
+
+def _stacked(stacks: dict[str, dict[int, Array]], n_experts: int) -> Tensors:
+    lacking = [n for n, of in stacks.items() if sorted(of) != list(range(n_experts))]
+    odd = [n for n, of in stacks.items() if len({a.shape for a in of.values()}) > 1]
+    problems = listed(f"have not the {n_experts} experts that config.json says", lacking)
+    problems += listed("have experts of different shapes", odd)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return {n: stacked([of[i] for i in range(n_experts)]) for n, of in stacks.items()}

@@ -15,34 +15,60 @@ from .float8 import of_weights, with_scales
 from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
 from .settings import Settings, Tensors
 
-IN_4_BITS = {
-    "mxfp4-pack-quantized": mxfp4.fold_packed, "nvfp4-pack-quantized": nvfp4.fold_packed,
-}  # fmt: skip
+PACKED, MXFP4, NVFP4 = "pack-quantized", "mxfp4-pack-quantized", "nvfp4-pack-quantized"
 WITH_SCALES = ("float-quantized", "int-quantized", "naive-quantized")
+FORMATS = (PACKED, MXFP4, NVFP4, *WITH_SCALES)
+MIXED = "mixed-precision"  # each group has its own
 
 
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
-    kind = settings.one_of("format", ("pack-quantized", *IN_4_BITS, *WITH_SCALES))
-    if kind in IN_4_BITS:
-        return IN_4_BITS[kind](of_weights(tensors))
-    groups = settings.below("config_groups", settings.values.get("config_groups")).values
-    if len(groups) != 1:
-        raise settings.error("config_groups", f"has {len(groups)} groups, one is read")
-    group = settings.below("config_groups", next(iter(groups.values())))
-    weights = group.below("weights", group.values.get("weights"))
-    if kind == "pack-quantized":
-        return _packed(tensors, weights.one_of("num_bits", (2, 4, 8)))
+    groups = _groups(settings)
+    kinds = {kind for kind, _ in groups}
+    bits = {weights.one_of("num_bits", (2, 4, 8)) for kind, weights in groups if kind == PACKED}
+    blocks = {_block(weights) for kind, weights in groups if kind in WITH_SCALES}
+    if not groups or len(bits) > 1 or len(blocks) > 1:
+        problem = f"has {len(groups)} groups, those of one number of bits and one block are read"
+        raise settings.error("config_groups", problem)
+    out = of_weights(tensors)
+    out = nvfp4.fold_packed(out) if NVFP4 in kinds else out
+    out = _packed(out, bits.pop()) if bits else out
+    out = mxfp4.fold_packed(out) if MXFP4 in kinds else out
+    odd = next((name for name in out if name.endswith(".weight_packed")), None)
+    if odd:
+        raise ValueError(f"tensor {odd[:96]!r} has no shape, nor scales of another format")
+    return _scaled(out, blocks.pop()) if blocks else out
+
+
+def _groups(settings: Settings) -> list[tuple[str, Settings]]:
+    """Return the format of each group of layers, and what is said of its weights."""
+    kind = settings.one_of("format", (*FORMATS, MIXED))
+    given = settings.below("config_groups", settings.values.get("config_groups"))
+    groups = [given.below(name, group) for name, group in given.values.items()]
+    return [
+        (
+            group.one_of("format", FORMATS) if kind == MIXED else kind,
+            group.below("weights", group.values.get("weights")),
+        )
+        for group in groups
+    ]
+
+
+def _block(weights: Settings) -> tuple[int, ...]:
     weights.one_of("strategy", ("tensor", "channel", "block"))
+    return weights.block_size("block_structure")
+
+
+def _scaled(tensors: Tensors, block: tuple[int, ...]) -> Tensors:
     odd = next((name for name in tensors if name.endswith("_zero_point")), None)
     if odd:
-        raise ValueError(f"tensor {odd[:96]!r} has zero points, which {kind} is not read with")
-    return with_scales(tensors, weights.block_size("block_structure"))
+        raise ValueError(f"tensor {odd[:96]!r} has zero points, which only packed integers have")
+    return with_scales(tensors, block)
 
 
 def _packed(tensors: Tensors, bits: int) -> Tensors:
-    out = of_weights(tensors)
-    for name in [name for name in out if name.endswith(".weight_packed")]:
-        base = name.removesuffix("_packed")
+    out = dict(tensors)
+    for name in [name for name in out if name.endswith(".weight_shape")]:
+        base = name.removesuffix("_shape")
         words, scales, shape = (taken(out, base + part) for part in ("_packed", "_scale", "_shape"))
         zeros, groups = out.pop(f"{base}_zero_point", None), out.pop(f"{base}_g_idx", None)
         out[base] = dequantized(words, scales, integers(shape).tolist(), zeros, groups, bits)

@@ -33,8 +33,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
 def fold_packed(tensors: Tensors) -> Tensors:
     """Fold what compressed-tensors has, whose scale of all is what weights were multiplied by."""
     out = dict(tensors)
-    for name in [name for name in out if name.endswith(".weight_packed")]:
-        base = name.removesuffix("_packed")
+    for name in [name for name in out if name.endswith(".weight_global_scale")]:
+        base = name.removesuffix("_global_scale")
         parts = (taken(out, base + part) for part in ("_packed", "_scale", "_global_scale"))
         out[base] = dequantized(*parts, is_inverse=True)
     return out
