@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -34,6 +34,7 @@ LAWS: list[tuple[str, Callable[[Floats], Floats]]] = [
     (r"bias$|sinks$", lambda x: x / 8),
     (r"(norm|\bln_\w)\.weight$|\.D$", lambda x: 1 + x / 8),
 ]
+EMBEDDING = re.compile(r"\.embed_tokens\.weight$")
 LAST_NORM = re.compile(r"^model\.(embedding_)?norm\.weight$|\.ln_f\.weight$")
 
 
@@ -41,8 +42,8 @@ class Origin(FromCheckpoint):
     """A random checkpoint, as the converter takes it."""
 
     def __init__(self, name: str, config: Config) -> None:
-        scale = LOGITS * divisor(config)
-        arrays = {n: Random(n, shape, scale) for n, shape in tensors_of(config).items()}
+        factors = partial(factor, config)
+        arrays = {n: Random(n, shape, factors(n)) for n, shape in tensors_of(config).items()}
         super().__init__(Checkpoint(NOWHERE / name, config, arrays))
         self._name = name
 
@@ -63,12 +64,12 @@ class Origin(FromCheckpoint):
 class Random:
     """An `Array` of normal numbers, those of a matrix divided so that activations keep their size.
 
-    Its values depend on its name only; those of the last norm are `scale` times as large.
+    Its values depend on its name and shape only.
     """
 
     name: str
     shape: tuple[int, ...]
-    scale: float = 1.0
+    factor: float = 1.0
     type: GGMLType = GGMLType.F32
 
     def rows(self, start: int, stop: int) -> Floats:
@@ -83,9 +84,8 @@ class Random:
     def law(self, x: Floats) -> Floats:
         """Return values made of normal numbers."""
         found = next((law for pattern, law in LAWS if re.search(pattern, self.name)), None)
-        if found is None:
-            return x / np.float32(self.shape[-1] ** 0.5)
-        return found(x) * (self.scale if LAST_NORM.search(self.name) else 1.0)
+        values = found(x) if found else x / np.float32(self.shape[-1] ** 0.5)
+        return values * np.float32(self.factor)
 
 
 @cache
@@ -93,11 +93,21 @@ def pool() -> Floats:
     return np.random.default_rng(0).standard_normal(POOL, np.float32)
 
 
-def divisor(c: Config) -> float:
-    """Return what a model divides its logits by."""
-    if base := c.get("dim_model_base"):
-        return float(c["hidden_size"] / base)
-    return float(c.get("logits_scaling", 1.0))
+def factor(c: Config, name: str) -> float:
+    """Return what values are multiplied by to make up for a model's own multipliers.
+
+    Else the token before would be what follows, where the output matrix is the embedding.
+    """
+    n, kind = c.get("hidden_size", 1), c["model_type"]
+    enlarged = c.get("embedding_multiplier", c.get("scale_emb", 1.0))
+    if kind.startswith("gemma"):
+        enlarged = n**0.5
+    if EMBEDDING.search(name):
+        return 1 / enlarged
+    if not LAST_NORM.search(name):
+        return 1.0
+    divided = n / c["dim_model_base"] if "dim_model_base" in c else c.get("logits_scaling", 1.0)
+    return LOGITS * divided * (enlarged if c.get("tie_word_embeddings") else 1.0)
 
 
 def vocabulary(n: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from . import dense, hybrids, mixtures
 from .attention import Config
 from .feed_forward import COUNTS
 
-TINY = "tiny"  # the first shape of an architecture, small
+TINY = "tiny"  # an architecture's first shape, small; tiny-NAME: another one
 # What stands for a shape's own numbers in a small one: what is not there stays away.
 SMALL: Config = {
     "hidden_size": 256, "n_embd": 256, "intermediate_size": 512, "intermediate_size_mlp": 512,
@@ -14,7 +14,7 @@ SMALL: Config = {
     "shared_intermediate_size": 512, "num_attention_heads": 4, "n_head": 4,
     "num_key_value_heads": 2, "q_lora_rank": 128, "kv_lora_rank": 64, "num_experts": 32,
     "num_local_experts": 32, "n_routed_experts": 32, "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4, "mamba_n_heads": 8, "vocab_size": 512,
+    "linear_num_value_heads": 4, "mamba_n_heads": 8, "sliding_window": 64, "vocab_size": 512,
 }  # fmt: skip
 SMALL_LAYERS = 6  # enough for every pattern of layers
 
@@ -34,9 +34,11 @@ def config_of(
     """
     if arch not in SHAPES:
         raise ValueError(f"architecture {arch!r} is none of {', '.join(SHAPES)}")
-    if shape != TINY and shape not in SHAPES[arch]:
+    is_small, name = shape.startswith(TINY), shape.removeprefix(TINY).removeprefix("-")
+    name = name or next(iter(SHAPES[arch]))
+    if name not in SHAPES[arch]:
         raise ValueError(f"shape {shape!r} of {arch} is none of {', '.join(SHAPES[arch])}, {TINY}")
-    c = small(next(iter(SHAPES[arch].values()))) if shape == TINY else dict(SHAPES[arch][shape])
+    c = small(SHAPES[arch][name]) if is_small else dict(SHAPES[arch][name])
     if n_vocab:
         c["vocab_size"] = n_vocab
     if n_experts:
@@ -47,7 +49,8 @@ def config_of(
 def small(c: Config) -> Config:
     """Return a shape with few and narrow layers; heads stay as wide as they are."""
     several = c.get("num_key_value_heads") != c.get("num_attention_heads")
-    c = c | {name: value for name, value in SMALL.items() if c.get(name)}
+    fixed = c.get("fixed", ())
+    c = c | {name: value for name, value in SMALL.items() if c.get(name) and name not in fixed}
     if "num_key_value_heads" in c and not several:
         c["num_key_value_heads"] = c["num_attention_heads"]
     if linear := c.get("linear_attn_config"):

@@ -1,7 +1,7 @@
 """Shapes of known models whose layers attend and choose experts, as config.json has them.
 
 Source: the config.json of each, on Hugging Face. `kept`: layers of a file by default, for models
-of which a whole file would be large.
+of which a whole file would be large; `fixed`: numbers that small ones have as well.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ SHAPES: dict[str, dict[str, Config]] = {
         },
         "maverick": LLAMA4 | {
             "num_local_experts": 128, "interleave_moe_layer_step": 2, "use_qk_norm": False,
-            "max_position_embeddings": 1_048_576, "kept": 2,
+            "max_position_embeddings": 1_048_576,
+            "fixed": ["num_local_experts"],  # by which llama.cpp knows it
         },
     },
     "qwen2moe": {
