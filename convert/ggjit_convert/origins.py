@@ -24,7 +24,8 @@ from .meta import is_meta, open_meta
 from .meta import notes as notes_of_meta
 from .plan import Planned
 from .quantized import plain
-from .sources import Checkpoint, located, open_checkpoint
+from .rehearsal import OUTPUT
+from .sources import Checkpoint, located, open_checkpoint, text_config
 from .sources.files import forget_pages
 from .vocab import Vocabulary, vocabulary_of
 
@@ -95,7 +96,16 @@ class FromCheckpoint:
     def notes(self) -> list[str]:
         about_text = self.vocabulary.warnings if self.vocabulary else []
         of_adapters = notes_of(self.adapters, self.checkpoint, self.tensors)
-        return self.family.notes() + of_adapters + notes_of_meta(self.checkpoint) + about_text
+        of_files = notes_of_meta(self.checkpoint) + self._about_output()
+        return self.family.notes() + of_adapters + of_files + about_text
+
+    def _about_output(self) -> list[str]:
+        config = self.checkpoint.config
+        is_other = config.get("tie_word_embeddings") is False and not text_config(config)
+        if not is_other or OUTPUT in self.tensors:
+            return []
+        what = "says that the output is not the embedding, but there is no other"
+        return [f"{self.checkpoint.config_file} {what}: engines take the embedding"]
 
 
 class FromGGUF:

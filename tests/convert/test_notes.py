@@ -1,7 +1,7 @@
 """What is said of types before a file is written."""
 
 import numpy as np
-from small_llama import N_EMBD, N_FF, llama
+from small_llama import N_EMBD, N_FF, N_VOCAB, llama
 
 from ggjit.gguf import GGMLType
 from ggjit_convert.conversion import Conversion
@@ -21,6 +21,14 @@ def test_types_that_do_not_fit_are_noted(checkpoint):
     embedding = Wishes(embedding=GGMLType.Q6_K)
     [note] = notes_of(folder, "q8_0", embedding)
     assert note == "1 tensor is q8_0, not q6_k: rows are no multiple of 256"
+
+
+def test_an_output_that_is_not_there_is_noted(checkpoint, rng):
+    [note] = notes_of(checkpoint(tie_word_embeddings=False), "q8_0")
+    assert "the output is not the embedding, but there is no other" in note
+    assert not notes_of(checkpoint(tie_word_embeddings=True), "q8_0")
+    output = {"lm_head.weight": rng.normal(size=(N_VOCAB, N_EMBD)).astype(np.float32)}
+    assert not notes_of(checkpoint(output, tie_word_embeddings=False), "q8_0")
 
 
 def test_types_that_make_no_sense_are_noted(checkpoint, rng):

@@ -206,11 +206,11 @@ CT = {"quant_method": "compressed-tensors", "format": "pack-quantized",
 MLX = {"a.weight": np.ones((8, 1), np.uint32), "a.scales": X[:, :1], "a.biases": X[:, :1]}
 MLX_4 = {"bits": 4, "group_size": 8}
 BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
+STATE = "a.weight.quant_state.bitsandbytes__nf4"
 BNB = {
     "a.weight": np.ones((8, 1), np.uint8), "a.weight.quant_map": np.ones(16, np.float32),
     "a.weight.absmax": X[0, :1],
-    "a.weight.quant_state.bitsandbytes__nf4":
-        np.frombuffer(b'{"blocksize": 64, "shape": [2, 8]}', np.uint8),
+    STATE: np.frombuffer(b'{"blocksize": 64, "shape": [2, 8]}', np.uint8),
 }  # fmt: skip
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
@@ -274,8 +274,12 @@ BAD = {
     "no table": (BNB | {"a.weight.quant_map": None}, {"quant_method": "bitsandbytes"},
                  "'a.weight.quant_map' is missing"),
     "a senseless state": (
-        BNB | {"a.weight.quant_state.bitsandbytes__nf4": np.full(4, 65, np.uint8)},
+        BNB | {STATE: np.full(4, 65, np.uint8)},
         {"quant_method": "bitsandbytes"}, "bitsandbytes__nf4': is not valid JSON",
+    ),
+    "a state of vectors": (
+        BNB | {STATE: np.frombuffer(b'{"shape": [8]}', np.uint8)},
+        {"quant_method": "bitsandbytes"}, r"nf4': shape: is \[8\], expected a matrix",
     ),
     "a state without an offset": (
         BNB | {"a.weight.nested_absmax": X[0, :1], "a.weight.nested_quant_map": X[0]},

@@ -50,12 +50,13 @@ def four_bits(tensors: Tensors, name: str, state: Settings) -> Array:
     """Return a tensor of which parts are below its name, and take those out."""
     shape, size = state.block_size("shape"), state.number("blocksize", 64)
     pairs, table, largest = (taken(tensors, name + end) for end in ("", ".quant_map", ".absmax"))
-    n = math.prod(shape)
+    if len(shape) != 2:
+        raise state.error("shape", f"is {list(shape)}, expected a matrix")
+    n, n_in = math.prod(shape), shape[1]
     check_shape(pairs, -(-n // 2), 1)
     check_shape(table, 16)
     check_shape(largest, -(-n // size))
     scales, sources = _scales(tensors, name, largest, state)
-    n_in = n // max(shape[0], 1) if shape else 0
 
     def read(start: int, stop: int) -> Floats:
         first, last = start * n_in, stop * n_in
@@ -63,7 +64,7 @@ def four_bits(tensors: Tensors, name: str, state: Settings) -> Array:
         numbers = nibbles(bytes[:, None])[:, ::-1].reshape(-1)[first % 2 :][: last - first]
         block = first // size
         each = np.repeat(scales(block, -(-last // size)), size)[first - block * size :]
-        return (table.rows(0, 16)[numbers] * each[: last - first]).reshape(-1, *shape[1:])
+        return (table.rows(0, 16)[numbers] * each[: last - first]).reshape(-1, n_in)
 
     return Combined(name, shape, read, (pairs, table, *sources), "decoded")
 

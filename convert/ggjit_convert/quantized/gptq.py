@@ -22,7 +22,7 @@ WHOLE = 32  # numbers of any width that fill words
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
     bits = settings.one_of("bits", (2, 3, 4, 8), 4)
     less = settings.one_of("checkpoint_format", ("gptq", "gptq_v2"), "gptq") == "gptq"
-    is_ordered = not settings.one_of("desc_act", (True, False), False)
+    is_ordered = settings.values.get("desc_act") is not True
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".qweight")]:
         base = name.removesuffix(".qweight")
