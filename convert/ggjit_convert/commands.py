@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from .importance import Importance
     from .origins import Origin
     from .quantize.policy import Wishes
     from .writing import Progress
@@ -115,12 +116,12 @@ def convert(
 
     with telling():
         show_status(f"reading {source}")
-        _check(type, flags, out, force, threads)
+        importance = _check(type, flags, out, force, threads)
         origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
     is_verified = verify or bool(as_json)
     if is_verified and origin.is_adapter:
         raise ValueError(f"{source} is an adapter: only models are verified")
-    written = _make(origin, type, flags, out, force, threads)
+    written = _make(origin, type, flags, importance, out, force, threads)
     if written and is_verified and isinstance(origin, FromCheckpoint):
         from .verify_command import report
 
@@ -138,13 +139,19 @@ def quantize(
     """Make a GGUF file of another one, in another type."""
     from .origins import FromGGUF
 
-    _check(type, flags, out, force, threads)
-    _make(FromGGUF(source), type, flags, out, force, threads)
+    importance = _check(type, flags, out, force, threads)
+    _make(FromGGUF(source), type, flags, importance, out, force, threads)
 
 
-def _check(type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None) -> None:
-    """Raise ValueError for what is wrong whatever the source may be."""
+def _check(
+    type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None
+) -> Importance | None:
+    """Return what was asked for of importance.
+
+    Raises: ValueError for what is wrong whatever the source may be; OSError.
+    """
     from .conversion import names_folder
+    from .importance import read_importance
     from .types import Choice
     from .writing import check_absent
 
@@ -153,16 +160,16 @@ def _check(type: str, flags: TypeFlags, out: str | None, force: bool, threads: i
     Choice.of(type, flags.wishes())
     if out is not None and not flags.dry_run and not names_folder(out):
         check_absent([Path(out)], force)
+    return read_importance(flags.imatrix) if flags.imatrix else None
 
 
 def _make(
-    origin: Origin, type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None
-) -> Path | None:
+    origin: Origin, type: str, flags: TypeFlags, importance: Importance | None, out: str | None,
+    force: bool, threads: int | None,
+) -> Path | None:  # fmt: skip
     """Write the file and return it; None if only the plan was asked for."""
     from .conversion import Conversion
-    from .importance import read_importance
 
-    importance = read_importance(flags.imatrix) if flags.imatrix else None
     conversion = Conversion.of(origin, type, flags.wishes(), importance)
     if flags.dry_run:
         print(conversion.table())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from .backends import Executor, Progress
+from .backends import Executor, Packing, Progress
 from .checking import check_tensors
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
@@ -16,7 +17,6 @@ from .models.config import Config
 from .text import Tokenizer, has_vocabulary
 
 Backend = Literal["cpu", "reference"]
-Packing = Literal["auto", "always", "never", "experts-mmap"]
 
 DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
@@ -26,6 +26,7 @@ def load(
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
     progress: Progress | None = None, check: bool = False, cache_type_k: str = "f16",
     cache_type_v: str = "f16", sequences: int = 1, pack: Packing = "auto",
+    suits: Callable[[Model], object] | None = None,
 ) -> Model:  # fmt: skip
     """Open a GGUF file (any shard of a split one) and make it ready.
 
@@ -37,6 +38,7 @@ def load(
     `cache_type_k` and `cache_type_v`: f16, bf16, q8_0 or q4_0; memory for them grows by what so
     many `sequences` need. `pack`: weights are laid out anew for speed if memory allows ("auto"),
     "always", "never", or all but experts ("experts-mmap": for models larger than memory).
+    `suits` sees the file and its vocabulary before weights are read, and may raise an error.
     A file without a vocabulary has logits, but no text.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
     """
@@ -45,11 +47,14 @@ def load(
         known = "`ggjit pull NAME` fetches a known model and prints where it is"
         raise FileNotFoundError(f"{path}: no such file; {known}")
     file = open_gguf(path)
+    tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
+    model = Model(file, tokenizer)
+    if suits is not None:
+        suits(model)
     if check:
         check_tensors(file, progress)
-    tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
     if vocab_only:
-        return Model(file, tokenizer)
+        return model
     n_context = context_length(file, context)
     graph = architecture_of(file).build(file, n_context)
     if tokenizer and graph.output.width < tokenizer.n_vocab:

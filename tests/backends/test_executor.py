@@ -293,7 +293,7 @@ def test_a_windows_sequence_can_be_cut_or_says_that_it_cannot():
     executor = CPUExecutor(graph, 4000, 2)
     ids = np.resize(IDS % 48, 4000)
     whole = everything(executor, ids)
-    used = executor.cache_bytes
+    used = executor._layout.n_bytes
     assert used < 4000 * 2 * 64 * 2 * 0.4
     state = executor.new_state()
     executor.run(state, ids[:3000])
@@ -360,7 +360,9 @@ def test_an_embedding_that_is_only_looked_up_is_not_read():
 
 def test_the_cache_is_float16_and_rounded_up(files):
     executor = CPUExecutor(files(KINDS.F32), 65, 1)
-    assert executor.cache_bytes == 2 * 2 * 64 * 128 * 2  # layers, K and V, width, positions, bytes
+    assert (
+        executor._layout.n_bytes == 2 * 2 * 64 * 128 * 2
+    )  # layers, K and V, width, positions, bytes
     assert executor.n_context == 65
     assert [executor.cache_bytes_read(n) for n in (0, 40)] == [2 * 2 * 64 * 2, 41 * 2 * 2 * 64 * 2]
 

@@ -41,9 +41,10 @@ def fake_load(monkeypatch):
     """Let `ggjit.load` return the model that the test puts in; `arguments` are the last call's."""
     loaded = SimpleNamespace(model=None, arguments={})
 
-    def load(path, **arguments):
+    def load(path, suits=id, **arguments):
         loaded.arguments = {"path": path, **arguments}
         loaded.model.file.path = path
+        suits(loaded.model)
         return loaded.model
 
     monkeypatch.setitem(ggjit.__dict__, "load", load)

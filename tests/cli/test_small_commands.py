@@ -123,14 +123,18 @@ def test_tune_says_which_is_the_default_and_where_the_best_is_kept(ggjit_command
     assert json.loads(Path(kept).read_text())["n_threads"] >= 1
 
 
-def test_a_file_without_a_vocabulary_is_measured_but_does_not_talk(ggjit_command, tmp_path):
+def test_a_file_without_a_vocabulary_is_measured_but_does_not_talk(
+    ggjit_command, tmp_path, monkeypatch
+):
     path = tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(tiny_llama.shapes()))
     outcome = ggjit_command(
         "bench", path, "-p", "4", "-n", "2", "-r", "1", "--backend", "reference"
     )
     assert outcome.code == 0
     assert "tg2" in outcome.out
-    for args in (("run", path, "-p", "x", "--raw"), ("tokenize", path, "-p", "x")):
+    monkeypatch.setattr("ggjit.loading._executor", None)  # weights are not looked at
+    talk = [("run", path, "-p", "x", "--raw"), ("run", path, "-p", "x"), ("chat", path)]
+    for args in (*talk, ("tokenize", path, "-p", "x")):
         outcome = ggjit_command(*args)
         assert outcome.code == 2
         assert "x.gguf: has no vocabulary" in outcome.err

@@ -262,12 +262,18 @@ BAD = {
     "added": ({"added_tokens": [{"id": 5}]}, r"added_tokens\[0\]: must be an object with"),
     "rule": ({"pre_tokenizer": []}, "pre_tokenizer: must be an object"),
     "surrogate": ({"model_vocab": {"a\ud800": 1}}, "tokens: token 1 is not Unicode"),
-    "twice": (
-        {"added_tokens": [{"id": 400, "content": "!"}]},
-        "tokens: '!' is token [0-9]+ and token 400",
-    ),
     "suffix": ({"model_end_of_word_suffix": "</w>"}, "model.end_of_word_suffix: '</w>' is not"),
 }
+
+
+def test_two_tokens_of_one_text(tmp_path: Path) -> None:
+    tokenizer = byte_level_bpe(byte_level(use_regex=True))
+    n = tokenizer.get_vocab_size()
+    edited(write(tmp_path, tokenizer), added_tokens=[{"id": n, "content": "!"}])
+    found = vocabulary_of(tmp_path, n + 1, "gpt2")
+    tokens, first = found.metadata[KEY + "tokens"], tokenizer.token_to_id("!")
+    assert tokens[first] == tokens[n] == "!"
+    assert f"tokens {first} and {n} have the same text, '!'" in found.warnings[-1]
 
 
 def test_rules_nested_deeply(tmp_path: Path) -> None:

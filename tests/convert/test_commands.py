@@ -38,6 +38,8 @@ def test_bad_input_is_2_and_found_before_the_source_is_opened(command, tmp_path)
         (("convert", "none", "--type", "q9"), "type 'q9' is none of f32"),
         (("convert", "none", "--output-type", "q8_k"), "type 'q8_k' is none of f32"),
         (("convert", "none", "-t", "0"), "-t must be 1 or more, not 0"),
+        (("convert", "none", "--imatrix", tmp_path / "no.gguf"), "no.gguf: No such file"),
+        (("quantize", "none", "x", "q8_0", "--imatrix", "no.dat"), "no.dat: No such file"),
         (("convert", there), "there.gguf: is a GGUF file: ggjit quantize"),
         (("convert", "none"), "none: no such file or folder"),
         (("quantize", "none.gguf", tmp_path / "x", "q8_0"), "none.gguf: No such file"),

@@ -1,6 +1,7 @@
 """What config.json of published checkpoints says in ways of its own, or leaves out."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -276,3 +277,28 @@ def test_experts_all_in_one_as_transformers_has_them_in_memory(name):
     assert origin.tensors.keys() == known.tensors.keys()
     for n, a in known.tensors.items():
         np.testing.assert_array_equal(origin.tensors[n].rows(0, 1), a.rows(0, 1), n)
+
+
+@pytest.mark.parametrize("name", ["qwen3next_2_of_5", "qwen35moe_1_of_3", "qwen35_groups"])
+def test_what_mlx_moves_in_qwen_3_next(name):
+    """mlx-lm adds 1 to norms, and puts taps of convolutions along the second axis."""
+    known = FromCheckpoint.at(DATA / name, vocabulary=False)
+    source, tensors = known.checkpoint, {}
+    for n, a in source.tensors.items():
+        values = a.rows(0, a.shape[0])
+        if n.endswith("conv1d.weight"):
+            tensors[n] = floats(n, np.moveaxis(values, 2, 1))
+        elif n.endswith("norm.weight") and "linear_attn" not in n:
+            tensors[n] = floats(n, values + 1)
+        elif "mtp." not in n and ".experts." not in n:
+            tensors[n] = a
+    for n, a in known.tensors.items():
+        if found := re.fullmatch(r"blk\.(\d+)\.ffn_(\w+)_exps\.weight", n):
+            tensors[f"model.layers.{found[1]}.mlp.switch_mlp.{found[2]}_proj.weight"] = a
+    origin = FromCheckpoint(Checkpoint(source.path, source.config, tensors))
+    n_layers = known.family.n_layers
+    assert len(origin.tensors) > 9 * n_layers
+    for n, a in origin.tensors.items():
+        assert a.shape == known.tensors[n].shape
+        expected = known.tensors[n].rows(0, a.shape[0])
+        np.testing.assert_array_equal(a.rows(0, a.shape[0]), expected, n)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compiled import compiled, results
 
-from ggjit.simd.dot import dot, dot_of
+from ggjit.simd.dot import dot_of
 from ggjit.simd.ops import load, store
 from ggjit.simd.sums import DOTS
 from ggjit.simd.target import TARGETS
@@ -61,6 +61,9 @@ def test_bytes_of_any_size(rng, n_bits, n_registers):
     x[rng.random(x.shape) < 0.3] = -128
     w[:2], x[0], x[1] = most, -128, 127
     check_dots(w, x, rng.integers(-100, 100, 16, np.int32), n_bits)
+
+
+dot = dot_of(8)
 
 
 @compiled

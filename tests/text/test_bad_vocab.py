@@ -43,7 +43,6 @@ BAD_BPE: dict[str, tuple[dict[str, Any], str]] = {
     "no tokens": ({"tokens": None}, "tokenizer.ggml.tokens"),
     "empty tokens": ({"tokens": []}, "tokenizer.ggml.tokens"),
     "tokens are numbers": ({"tokens": _types(1)}, "tokenizer.ggml.tokens"),
-    "a duplicate": ({"tokens": _token(5, "he")}, r"tokens\[5\]: 'he' comes again at 256"),
     "a token of 1 MiB": ({"tokens": _token(5, "x" * (1 << 20))}, r"tokens\[5\]: has 1048576"),
     "types too few": ({"token_type": _types(1)[:-1]}, f"token_type: has {N - 1} values for {N}"),
     "types too many": ({"token_type": np.append(_types(1), np.int32(1))}, "token_type: "),

@@ -61,6 +61,22 @@ def test_a_control_token_of_one_character_is_text(tmp_path: Path) -> None:
     assert tokenizer.special_tokens.split("axb", control=True) == ["axb"]
 
 
+def test_of_two_tokens_of_one_text_the_first_is_taken(tmp_path: Path) -> None:
+    for metadata in (bpe_metadata(), spm_metadata()):
+        tokens: list[str] = metadata["tokens"]
+        special, n = "<|eot|>" if metadata["model"] == "gpt2" else "<|im|>", len(tokens)
+        metadata["tokens"] = [*tokens, "hello", special]
+        metadata["token_type"] = np.append(metadata["token_type"], [NORMAL, CONTROL])
+        metadata["token_type"] = metadata["token_type"].astype(np.int32)
+        if "scores" in metadata:
+            metadata["scores"] = np.append(metadata["scores"], [9, 9]).astype(np.float32)
+        tokenizer = tiny_vocab.tokenizer(tmp_path / "two.gguf", metadata)
+        ids = tokenizer.encode(f"hello{special}hello", special=True, bos=False)
+        assert tokens.index(special) in ids
+        assert not {n, n + 1} & set(ids)
+        assert tokenizer.decode([n, n + 1], special=True) == f"hello{special}"
+
+
 def test_user_defined_tokens_are_always_recognised(bpe: Tokenizer) -> None:
     for special in (False, True):
         assert pieces(bpe, bpe.encode("<think>hello", special=special)) == ["<think>", "hello"]

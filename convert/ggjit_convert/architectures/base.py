@@ -11,7 +11,7 @@ from ..arrays import Array
 from ..hyperparameters import REQUIRED, Hyperparameters
 from ..keys import Keys
 from ..sources import Checkpoint
-from ..transforms import computed, ordered
+from ..transforms import ordered
 from .nested import text_defaults
 from .rotary import rotary, write_rotary
 from .tensors import Tensors
@@ -135,8 +135,3 @@ def names_of(arch: str, n_blocks: int) -> gguf.TensorNameMap:
     """Return GGUF's names by those of checkpoints."""
     by_name = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
     return gguf.get_tensor_name_map(by_name[arch], n_blocks)
-
-
-def decays(a: Array) -> Array:
-    """Return what A_log stands for, -exp of it."""
-    return computed(a, lambda x: -np.exp(x.astype(np.float64)), "-exp")

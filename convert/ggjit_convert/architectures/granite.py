@@ -6,8 +6,9 @@ from ..arrays import Array
 from ..keys import Keys
 from ..sources import Checkpoint
 from ..transforms import inner_part, part, reshaped
-from .base import Tensors, decays
+from .base import Tensors
 from .llama import Llama
+from .recurrent import CONV1D, discretized, taps
 from .tensors import apply, divide, rename
 
 MULTIPLIERS = {
@@ -95,9 +96,7 @@ class GraniteHybrid(GraniteMoe, arch="granitehybrid", classes=["GraniteMoeHybrid
 
 def mamba2(tensors: Tensors, n_groups: int, inner_size: int) -> Tensors:
     """Shape the parameters of Mamba 2 as llama.cpp has them."""
-    tensors = rename(tensors, r"\.dt_bias$", ".dt_proj.bias")
-    tensors = apply(tensors, r"\.conv1d\.weight$", lambda a: reshaped(a, a.shape[0], a.shape[-1]))
-    tensors = apply(tensors, r"\.A_log$", decays)
+    tensors = apply(discretized(tensors), CONV1D, taps)
     tensors = apply(tensors, r"\.(A_log|D)$", lambda a: reshaped(a, a.shape[0], 1))
     shape = (n_groups, inner_size // n_groups)
     return apply(tensors, r"mamba\.norm\.weight$", lambda a: reshaped(a, *shape))

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from ..keys import Keys
 from ..transforms import reshaped
-from .base import Tensors, decays
+from .base import Tensors
 from .deepseek import Deepseek2
+from .recurrent import discretized
 from .tensors import apply, divide, rename, stack_experts
 
 
@@ -51,6 +52,4 @@ class KimiLinear(
         tensors = rename(tensors, "e_score_correction_bias$", "e_score_correction.bias")
         tensors = apply(tensors, r"\.[qkv]_conv1d\.weight$",
                         lambda a: reshaped(a, 1, a.shape[0], 1, a.shape[-1]))  # fmt: skip
-        tensors = apply(tensors, r"\.A_log$", decays)
-        tensors = rename(tensors, r"\.dt_bias$", ".dt_proj.bias")
-        return divide(tensors, r"\.kv_b_proj\.weight$", self.keys_and_values)
+        return divide(discretized(tensors), r"\.kv_b_proj\.weight$", self.keys_and_values)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..keys import Keys
-from ..transforms import reshaped
 from .base import Architecture, Tensors
+from .recurrent import taps
 from .tensors import apply
 
 
@@ -45,5 +45,4 @@ class Lfm2(Architecture, arch="lfm2", classes=["Lfm2ForCausalLM", "LFM2ForCausal
         return n
 
     def change(self, tensors: Tensors) -> Tensors:
-        squeeze = r"conv\.conv\.weight$"
-        return apply(tensors, squeeze, lambda a: reshaped(a, a.shape[0], a.shape[-1]))
+        return apply(tensors, r"conv\.conv\.weight$", taps)

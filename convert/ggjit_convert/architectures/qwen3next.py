@@ -9,10 +9,11 @@ import numpy as np
 
 from ..arrays import Array
 from ..keys import Keys
-from ..transforms import columns_ordered, computed, joined, ordered, part, reshaped
-from .base import Tensors, decays
+from ..transforms import columns_ordered, computed, joined, ordered, part
+from .base import Tensors
 from .qwen2moe import Qwen2Moe
-from .tensors import apply, divide, rename
+from .recurrent import CONV1D, discretized, taps
+from .tensors import apply, divide
 
 # Of layers that predict further tokens, `mtp.*`: what GGUF calls them
 FURTHER = {
@@ -68,12 +69,20 @@ class Qwen3Next(Qwen2Moe, arch="qwen3next", classes=["Qwen3NextForCausalLM"]):
         tensors = self.change_recurrent(self.change_further(tensors))
         if self.h.has("num_experts"):
             tensors = super().change(tensors)
-        tensors = apply(tensors, r"\.A_log$", decays)
-        tensors = rename(tensors, r"\.dt_bias$", ".dt_proj.bias")
-        squeeze = r"conv1d\.weight$"
-        tensors = apply(tensors, squeeze, lambda a: reshaped(a, a.shape[0], a.shape[-1]))
+        tensors = apply(discretized(tensors), CONV1D, taps)
+        if self.is_of_mlx:
+            return tensors
         shifted = r"(?<!linear_attn\.)norm\.weight$"
         return apply(tensors, shifted, lambda a: computed(a, lambda x: x + 1, "1 added"))
+
+    @property
+    def is_of_mlx(self) -> bool:
+        """Whether mlx-lm has converted it: to norms with 1 added, and taps along the second axis.
+
+        Source: mlx-lm `models/qwen3_5.py` (`sanitize`), which tells by the same shape.
+        """
+        given = self.checkpoint.tensors.items()
+        return any(a.shape[-1] == 1 != a.shape[1] for n, a in given if re.search(CONV1D, n))
 
     def change_further(self, tensors: Tensors) -> Tensors:
         """Number layers that predict further tokens behind the others."""

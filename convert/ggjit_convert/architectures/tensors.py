@@ -50,9 +50,10 @@ def gate_and_up(a: Array) -> dict[str, Array]:
 def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
     """Put `....experts.I.NAME.weight` of all experts into one `....experts.NAME.weight`.
 
-    Those that are in one already, as transformers has them in memory, get names as others.
-    Raises: ValueError naming all that lack experts, or have some that do not fit.
+    Those that are in one already, as transformers has them in memory, and MLX in files, get names
+    as others. Raises: ValueError naming all that lack experts, or have some that do not fit.
     """
+    tensors = rename(tensors, r"\.(mlp|block_sparse_moe)\.switch_mlp\.", ".mlp.experts.")
     tensors = divide(tensors, r"(\.experts)\.gate_up_proj(\.weight)?$", gate_and_up)
     tensors = rename(tensors, r"(\.experts\.down_proj)$", r"\1.weight")
     out: Tensors = {}

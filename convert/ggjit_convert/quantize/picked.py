@@ -10,7 +10,6 @@ from typing import Any
 from ggjit.jit import device
 from ggjit.simd.ops import (
     absolute,
-    bit_field,
     maximum,
     minimum,
     put_above,
@@ -30,7 +29,6 @@ from .columns import (
     inverse,
     mean_square,
     put_byte,
-    put_word,
     quant,
     smallest_and_largest,
 )
@@ -145,15 +143,6 @@ def odd(v, most):  # type: ignore[no-untyped-def]
     """Return the nearest odd number of 1 to 2 * most + 1."""
     number = round_to(f32x16, (v - 1) * 0.5)
     return minimum(maximum(number, zeros(f32x16)), splat(f32x16, most)) * 2 + 1
-
-
-@device
-def put_signs_and_scale(out, at, signs, scale):  # type: ignore[no-untyped-def]
-    """Write four times seven signs and four bits of scale as a word."""
-    word = bit_field(quant(signs, 0), 0, 7)
-    for k in range(1, 4):
-        word = put_above(word, bit_field(quant(signs, k), 0, 7), 7 * k)
-    put_word(out, at, put_above(word, shift_right(scale, 1), 28))
 
 
 @device

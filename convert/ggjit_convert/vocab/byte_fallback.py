@@ -22,9 +22,9 @@ from .vocabulary import (
     Token,
     TokenType,
     Vocabulary,
-    beyond_the_rows,
     is_byte,
     token_arrays,
+    warnings_of,
 )
 
 # Where a space comes before text: at the start and after each special token; only where there is
@@ -47,7 +47,7 @@ def byte_fallback_bpe(source: TokenizerJson, n_vocab: int) -> Vocabulary:
     rules, warnings = space_keys(source)
     if warnings:  # what follows the rules merges pairs, not pieces by score
         rules[KEY + "merges"] = [merge_line(*pair) for pair in source.merges]
-    return Vocabulary(metadata | rules, warnings + beyond_the_rows(tokens, n_vocab))
+    return Vocabulary(metadata | rules, warnings + warnings_of(tokens, n_vocab))
 
 
 def space_keys(source: TokenizerJson) -> tuple[dict[str, Any], list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from .added import added_token
 from .pre_tokenizer import pre_tokenizer
 from .tokenizer_json import TokenizerJson
-from .vocabulary import KEY, Token, TokenType, Vocabulary, beyond_the_rows, token_arrays
+from .vocabulary import KEY, Token, TokenType, Vocabulary, token_arrays, warnings_of
 
 # Options of the model that byte-level BPE leaves empty; GGUF has no place for them.
 NO_SUCH_OPTIONS = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
@@ -28,7 +28,7 @@ def byte_level_bpe(source: TokenizerJson, n_vocab: int, arch: str) -> Vocabulary
     metadata: dict[str, Any] = {KEY + "model": "gpt2", **pre.metadata}
     metadata |= token_arrays(tokens, n_vocab)
     metadata[KEY + "merges"] = [merge_line(*pair) for pair in source.merges]
-    return Vocabulary(metadata, pre.warnings + beyond_the_rows(tokens, n_vocab))
+    return Vocabulary(metadata, pre.warnings + warnings_of(tokens, n_vocab))
 
 
 def merge_line(left: str, right: str) -> str:

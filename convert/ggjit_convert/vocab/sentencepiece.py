@@ -17,8 +17,8 @@ from .vocabulary import (
     Token,
     TokenType,
     Vocabulary,
-    beyond_the_rows,
     token_arrays,
+    warnings_of,
 )
 
 ADDED_SCORE = -1000.0
@@ -46,7 +46,7 @@ def sentencepiece_bpe(
     metadata |= token_arrays(tokens, n_vocab, scores=True)
     if not source.add_dummy_prefix:
         metadata[KEY + "add_space_prefix"] = False
-    return Vocabulary(metadata, _charsmap_lost(source) + beyond_the_rows(tokens, n_vocab))
+    return Vocabulary(metadata, _charsmap_lost(source) + warnings_of(tokens, n_vocab))
 
 
 def scored(token: Token) -> Token:

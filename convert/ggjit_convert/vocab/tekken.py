@@ -17,7 +17,7 @@ from ..errors import CheckpointError
 from ..sources.strict_json import read_json
 from .pre_tokenizer import pre_tokenizer_of_pattern
 from .ranks import all_merges, characters, checked
-from .vocabulary import KEY, Token, TokenType, Vocabulary, beyond_the_rows, token_arrays
+from .vocabulary import KEY, Token, TokenType, Vocabulary, token_arrays, warnings_of
 
 MAX_TOKENS = 1 << 21
 # The special tokens of files that do not list them, which are those up to version 7.
@@ -69,7 +69,7 @@ def tekken_bpe(path: Path, n_vocab: int) -> Vocabulary:
     ids = {text: id for id, text in enumerate(source.special)}
     metadata |= {f"{KEY}{name}_token_id": ids[text] for name, text in NAMED.items() if text in ids}
     metadata |= {KEY + "add_bos_token": True, KEY + "add_eos_token": False}
-    return Vocabulary(metadata, pre.warnings + beyond_the_rows(tokens, n_vocab))
+    return Vocabulary(metadata, pre.warnings + warnings_of(tokens, n_vocab))
 
 
 def _count(path: Path, config: dict[str, Any], name: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .added import decoder_tokens
 from .ranks import Ranks, all_merges, characters, last_merges, read_ranks
-from .vocabulary import KEY, Token, TokenType, Vocabulary, beyond_the_rows, token_arrays
+from .vocabulary import KEY, Token, TokenType, Vocabulary, token_arrays, warnings_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def tiktoken_bpe(path: Path, tokenizer_config: Mapping[str, Any], n_vocab: int) 
     metadata[KEY + "merges"] = list(family.merges(ranks))
     ids = {token.text: id for id, token in tokens.items()}
     metadata |= {f"{KEY}{name}_token_id": ids[t] for name, t in family.named.items() if t in ids}
-    return Vocabulary(metadata, beyond_the_rows(tokens, n_vocab))
+    return Vocabulary(metadata, warnings_of(tokens, n_vocab))
 
 
 def _special(

@@ -48,7 +48,7 @@ def token_arrays(
 ) -> dict[str, Any]:
     """Return the keys of one token per row; rows without a token are unused padding.
 
-    Raises: ValueError for two tokens of one text, or text that is not Unicode.
+    Raises: ValueError for text that is not Unicode.
     """
     rows = [
         tokens.get(id) or Token(f"[PAD{id}]", TokenType.UNUSED, -10000.0) for id in range(n_vocab)
@@ -64,24 +64,25 @@ def token_arrays(
 
 
 def _check_texts(tokens: Mapping[int, Token]) -> None:
-    ids: dict[str, int] = {}
     for id, token in tokens.items():
-        if ids.setdefault(token.text, id) != id:
-            raise ValueError(f"{token.text[:40]!r} is token {ids[token.text]} and token {id}")
         if not token.text.isascii() and any("\ud800" <= c <= "\udfff" for c in token.text):
             raise ValueError(f"token {id} is not Unicode: {token.text[:40]!r}")
 
 
-def beyond_the_rows(tokens: Mapping[int, Token], n_vocab: int) -> list[str]:
-    """Return a warning if there are tokens without a row in the embedding."""
-    lost = sorted(id for id in tokens if id >= n_vocab)
-    if not lost:
-        return []
-    text = tokens[lost[0]].text
-    return [
-        f"{len(lost)} tokens have no row in the embedding of {n_vocab} and are left out, "
-        f"the first is {lost[0]}, {text!r}"
-    ]
+def warnings_of(tokens: Mapping[int, Token], n_vocab: int) -> list[str]:
+    """Return a warning of tokens without a row in the embedding, and of two with one text."""
+    found = []
+    if lost := sorted(id for id in tokens if id >= n_vocab):
+        first = f"the first is {lost[0]}, {tokens[lost[0]].text!r}"
+        rows = f"{len(lost)} tokens have no row in the embedding of {n_vocab}"
+        found.append(f"{rows} and are left out, {first}")
+    ids: dict[str, int] = {}
+    kept = [id for id in sorted(tokens) if id < n_vocab]
+    if again := [id for id in kept if ids.setdefault(tokens[id].text, id) != id]:
+        text = tokens[again[0]].text
+        two = f"tokens {ids[text]} and {again[0]} have the same text, {text[:40]!r}"
+        found.append(f"{two}: it is encoded as the first; llama.cpp does not load such a file")
+    return found
 
 
 def is_byte(text: str) -> bool:

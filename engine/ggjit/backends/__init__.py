@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Logits = Literal["all", "last", "none"]  # of which of the tokens that are run
+Packing = Literal["auto", "always", "never", "experts-mmap"]  # which weights are laid out anew
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, out of how much
 
 

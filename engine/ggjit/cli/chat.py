@@ -42,15 +42,18 @@ def chat(
 ) -> None:
     """Talk with a model; /help says what can be done meanwhile."""
     limits = reply_flags.limits() | sampling.changes()
-    loaded = flags.load(model)
-    if loaded.chat_template is None:
-        raise ValueError(
-            f"{loaded.file.path} has no chat template, it is a base model: "
-            "use ggjit run --raw, which continues a text"
-        )
+    loaded = flags.load(model, _has_template)
     loop = ChatLoop(loaded, Conversation(system), limits)
     _show_dim(f"{loaded.file.path.name}, context {loaded.n_context} tokens, /help for help")
     raise typer.Exit(loop.run(reader(loop.commands)))
+
+
+def _has_template(model: Model) -> None:
+    if model.chat_template is None:
+        raise ValueError(
+            f"{model.file.path} has no chat template, it is a base model: "
+            "use ggjit run --raw, which continues a text"
+        )
 
 
 class ChatLoop:

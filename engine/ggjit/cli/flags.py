@@ -90,8 +90,11 @@ class ModelFlags:
             raise ValueError(f"--experts is {self.experts!r}, expected mmap")
         return "experts-mmap" if self.experts else self.pack
 
-    def load(self, argument: str | None) -> Model:
-        """Fetch the model if it must be, open it, and show progress on a terminal."""
+    def load(self, argument: str | None, suits: Callable[[Model], object]) -> Model:
+        """Fetch the model if it must be, open it, and show progress on a terminal.
+
+        `suits` sees it before weights are read, and may raise an error.
+        """
         from .. import load
         from ..hub import resolve
         from .status import load_status
@@ -110,6 +113,7 @@ class ModelFlags:
                 pack=self.packing(),  # type: ignore[arg-type]
                 progress=progress,
                 check=self.check,
+                suits=suits,
             )
 
 

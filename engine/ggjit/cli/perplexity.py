@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,7 +66,7 @@ def perplexity(
     base = LogitsFile(kl) if kl is not None else None
     text = _read(text_file, file, base)
     size = _size(flags.context, base)
-    with replace(flags, context=size).load(model) as loaded:
+    with replace(flags, context=size).load(model, attrgetter("tokenizer")) as loaded:
         if base is not None:
             figures = compared(loaded, base, text, n_most)
         else:

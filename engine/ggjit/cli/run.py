@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,24 +46,24 @@ def run(
     if not text:
         raise ValueError("the prompt is empty")
     limits = reply_flags.limits() | sampling.changes()
-    loaded = flags.load(model)
+    loaded = flags.load(model, attrgetter("tokenizer") if raw else _has_template)
     if raw:
         reply = loaded.generate(loaded.tokenizer.encode(text, special=special), **limits)
     else:
         system_message = [] if system is None else [{"role": "system", "content": system}]
-        reply = _chat(loaded, [*system_message, {"role": "user", "content": text}], limits)
+        messages = [*system_message, {"role": "user", "content": text}]
+        reply = loaded.chat(messages, **limits)
     print_reply(reply, newline=not raw or sys.stdout.isatty())
     if flags.verbose:
         print(_costs(loaded, reply), file=sys.stderr)
 
 
-def _chat(model: Model, messages: list[dict[str, str]], limits: dict[str, object]) -> Generation:
+def _has_template(model: Model) -> None:
     if model.chat_template is None:
         raise ValueError(
             f"{model.file.path} has no chat template, it is a base model: "
             "use --raw, which continues the prompt"
         )
-    return model.chat(messages, **limits)  # type: ignore[arg-type]
 
 
 def print_reply(reply: Generation, newline: bool) -> None:

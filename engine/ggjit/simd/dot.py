@@ -43,9 +43,6 @@ def dot_of(n_bits: int, wide: bool = False) -> Any:
     return dot
 
 
-dot = dot_of(8)
-
-
 def products(
     b: Builder, accs: Sequence[Value], n: int, weights: Callable[[int], Sequence[Value]],
     tokens: Sequence[Value], n_bits: int, wide: bool,

@@ -79,7 +79,7 @@ def _is_phi3(file: GGUFFile) -> bool:
 
 def _ids_of(vocab: Vocab, *types: TokenType) -> dict[str, int]:
     ids = np.flatnonzero(np.isin(vocab.types, types)).tolist()
-    return {vocab.tokens[id]: id for id in ids}
+    return {vocab.tokens[id]: id for id in ids[::-1]}  # of one text, the first
 
 
 def _longest_first(ids: dict[str, int]) -> list[tuple[str, int]]:

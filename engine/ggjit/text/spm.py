@@ -26,7 +26,8 @@ TRAINER_UNIGRAM, TRAINER_BPE = b"\x18\x01", b"\x18\x02"  # model_type
 TRAINER_BYTE_FALLBACK = b"\x98\x02\x01"
 CHARSMAP, DUMMY_PREFIX, EXTRA_SPACES = b"\x12", b"\x18", b"\x20"
 ESCAPE_SPACES = b"\x28\x01"  # they become SPACE
-# In place of text that the library refuses, NUL: this noncharacter is in no token and no text.
+# In place of text that the library refuses, NUL or that of a token before: this noncharacter is in
+# no token and no text.
 NEVER = "\ufdd0"
 
 
@@ -102,7 +103,10 @@ def _model(vocab: Vocab, scores: np.ndarray, trainer: bytes, normalizer: bytes) 
         TokenType.CONTROL,
         vocab.types,
     )
-    texts = [text if "\0" not in text else f"{NEVER}{id}" for id, text in enumerate(vocab.tokens)]
+    texts = [
+        text if "\0" not in text and vocab.ids[text] == id else f"{NEVER}{id}"
+        for id, text in enumerate(vocab.tokens)
+    ]
     pieces = [
         _piece(_canonical(text) if type == TokenType.BYTE else text, score, type)
         for text, score, type in zip(texts, scores.tolist(), types.tolist(), strict=True)

@@ -73,8 +73,8 @@ class TokenType(IntEnum):
 class Vocab:
     """A checked vocabulary.
 
-    `ids` maps a token's text to its id; `special_ids` maps bos, eos, eot, pad ... to theirs, as far
-    as the file names them. `types` holds a `TokenType` per token.
+    `ids` maps a text to the first token that has it; `special_ids` maps bos, eos, eot, pad ... to
+    theirs, as far as the file names them. `types` holds a `TokenType` per token.
     """
 
     path: Path
@@ -166,11 +166,9 @@ def _tokens(file: GGUFFile) -> tuple[list[str], dict[str, int]]:
         i = next(i for i, text in enumerate(tokens) if len(text) > MAX_TOKEN_CHARACTERS)
         problem = f"has {len(tokens[i])} characters, at most {MAX_TOKEN_CHARACTERS} are allowed"
         raise _error(file, f"tokens[{i}]", problem)
-    ids = dict(zip(tokens, range(len(tokens)), strict=True))
-    if len(ids) != len(tokens):
-        i = next(i for i, text in enumerate(tokens) if ids[text] != i)
-        problem = f"{quoted(tokens[i])} comes again at {ids[tokens[i]]}"
-        raise _error(file, f"tokens[{i}]", problem)
+    ids: dict[str, int] = {}
+    for i, text in enumerate(tokens):
+        ids.setdefault(text, i)
     return tokens, ids
 
 

@@ -97,11 +97,6 @@ class CPUExecutor:
         n_bytes = self._weights.n_bytes
         return sum(int(n_bytes(t) * part) for t, part in self._factors.values())
 
-    @property
-    def cache_bytes(self) -> int:
-        """Bytes of one sequence's cache."""
-        return self._layout.n_bytes
-
     def cache_bytes_read(self, n_past: int) -> int:
         """Bytes of keys and values that a token behind `n_past` others looks at."""
         return self._layout.bytes_read(n_past)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ from ...gguf import Tensor
 from ...gguf.pages import drop_pages
 from ...graph import Embed, ExpertLinear, HeadLinear, Linear, Op
 from ...kernels.pack import pack
+from .. import Packing
 from .budget import available_bytes
 from .memory import ALIGNMENT, Arena, address, aligned
 from .threads import Call, run_parallel
 
-Packing = Literal["auto", "always", "never", "experts-mmap"]
 Progress = Callable[[int, int], None]
 SLICE = 8 << 20  # bytes packed at a time
 
