@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from .arrays import Bytes
+from .direct import DirectFile, direct_file
 from .header import alignment_of, header
 from .keys import Pair
 from .written import Piece, Written
@@ -44,13 +45,11 @@ def write(files: Sequence[File], n_threads: int, progress: Progress) -> None:
     n_all, n_done = sum(t.n_bytes for file in files for t in file.tensors), 0
     with ExitStack() as stack:
         for file in files:
-            with stack.enter_context(replacing(file.path)).open("wb") as out:
+            with direct_file(stack.enter_context(replacing(file.path))) as out:
                 out.write(header(file.pairs, file.tensors))
                 for n_bytes in _write_tensors(out, file, n_threads):
                     n_done += n_bytes
                     progress("writing", n_done, n_all)
-                out.flush()
-                os.fsync(out.fileno())
 
 
 def check_absent(paths: Sequence[Path], force: bool) -> None:
@@ -81,7 +80,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _write_tensors(out: BinaryIO, file: File, n_threads: int) -> Iterator[int]:
+def _write_tensors(out: DirectFile, file: File, n_threads: int) -> Iterator[int]:
     """Write the data; yield how many bytes each piece has."""
     alignment = alignment_of(file.pairs)
     with ThreadPoolExecutor(n_threads) as pool:
@@ -111,7 +110,7 @@ def _pieces(
         yield last, -tensor.n_bytes % alignment, tensor.release, n_most
 
 
-def _write_one(out: BinaryIO, piece: Future[Bytes], padding: int, release: Release) -> int:
+def _write_one(out: DirectFile, piece: Future[Bytes], padding: int, release: Release) -> int:
     data = piece.result()
     out.write(data.reshape(-1).data)
     out.write(bytes(padding))
