@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from small_llama import N_EMBD, N_VOCAB
 
+from ggjit_convert.architectures import architecture_of
 from ggjit_convert.errors import CheckpointError
+from ggjit_convert.mapping import named
 from ggjit_convert.origins import FromCheckpoint
+from ggjit_convert.rehearsal import rehearsed
 from ggjit_convert.sources import Checkpoint, open_checkpoint
 from ggjit_convert.transforms import floats
 
@@ -88,3 +91,14 @@ def test_experts_that_are_missing_or_of_another_shape(tmp_path):
         "1 tensors have experts of different shapes: "
         "'model.layers.0.block_sparse_moe.experts.w3.weight'"
     )
+
+
+@pytest.mark.parametrize("name", ["deepseek2_v3", "kimi_wide", "qwen3next_wide", "gptoss_1_of_3"])
+def test_what_is_missing_does_not_make_others_wrong(name):
+    family = architecture_of(open_checkpoint(DATA / name))
+    found, _ = named(family, family.more_tensors())
+    for part in {re.sub(r"^blk\.\d+", "", name) for name in found}:
+        left = {name: a for name, a in found.items() if not name.endswith(part)}
+        missing, wrong = rehearsed(family, left, [])
+        assert not wrong, part
+        assert not set(missing) & left.keys()
