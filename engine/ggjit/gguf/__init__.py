@@ -1,6 +1,6 @@
 """GGUF files: a bounds-checked reader over mapped files. No numba, nothing about models."""
 
-from .errors import GGUFError, printable, quoted, shorten
+from .errors import GGUFError, printable, quoted, shorten, shown
 from .reader import GGUFFile, open_gguf
 from .tensors import Tensor
 from .types import GGMLType
@@ -16,4 +16,5 @@ __all__ = [
     "printable",
     "quoted",
     "shorten",
+    "shown",
 ]

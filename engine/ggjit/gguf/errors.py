@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 MAX_SHOWN = 96
 
 
@@ -41,6 +43,11 @@ def shorten(text: str, limit: int = MAX_SHOWN) -> str:
 def quoted(name: str) -> str:
     """Return `name` in quotes, cut to a length that fits a message."""
     return f"'{shorten(name)}'"
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, on one line, cut to a length that fits a message."""
+    return shorten(repr(value.tolist() if isinstance(value, np.ndarray) else value))
 
 
 def _escaped(character: str) -> str:

@@ -61,11 +61,13 @@ class Graph:
 
     def embed(self, weight: Param) -> Buffer:
         """Look the tokens up."""
+        weight.expect_no_bias()
         out = self._buffer(weight.name, weight.n_columns)
         return self._add(Embed(out, weight.matrix()))
 
     def embed_positions(self, weight: Param) -> Buffer:
         """Look the tokens' positions up."""
+        weight.expect_no_bias()
         out = self._buffer(weight.name, weight.n_columns)
         return self._add(Embed(out, weight.matrix(), "positions"))
 
@@ -117,6 +119,7 @@ class Graph:
         assert softcap is None or softcap > 0
         if sinks:
             sinks.expect_vector(n_heads)
+            sinks.expect_no_bias()
         out = self._buffer(f"blk.{layer}.attn", n_heads * (v.width // n_kv_heads))
         tensor = sinks.tensor if sinks else None
         op = Attention(

@@ -57,6 +57,7 @@ class Param:
 
     def of_heads(self, n_heads: int, start: int, n: int) -> Param:
         """Take n rows, from `start` on, of each head's share of a matrix, as a stack."""
+        self.expect_no_bias()
         t, (n_rows, n_columns) = self.tensor, self.matrix().shape
         rows = t.data.reshape(n_heads, n_rows // n_heads, -1)[:, start : start + n]
         name, shape = f"{t.name}[{start}:]", (n_heads, n, n_columns)
@@ -65,6 +66,8 @@ class Param:
     def rows(self, start: int, n: int) -> Param:
         """Take some rows of a matrix, and of its bias, as a matrix of its own."""
         t, (n_rows, n_columns) = self.tensor, self.matrix().shape
+        if self.bias:
+            self.bias.expect_vector(n_rows)
         data = t.data.reshape(n_rows, -1)[start : start + n].reshape(-1)
         name = f"{t.name}[{start}:{start + n}]"
         part = replace(t, name=name, shape=(n, n_columns), data=data)
@@ -72,6 +75,7 @@ class Param:
 
     def elements(self, start: int, n: int) -> Param:
         """Take some elements of a vector."""
+        self.expect_no_bias()
         t = self.tensor
         data = t.data.reshape(t.n_elements, -1)[start : start + n].reshape(-1)
         name = f"{t.name}[{start}:{start + n}]"
@@ -122,6 +126,7 @@ class Param:
 
     def floats(self) -> npt.NDArray[np.float32]:
         """Return the values. Raises: ValueError unless it is a vector of float32."""
+        self.expect_no_bias()
         t = self.tensor
         if t.type != GGMLType.F32 or len(t.shape) != 1:
             found = f"is {t.type.name} {list(t.shape)}"

@@ -6,7 +6,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
-from ..gguf import GGUFFile
+from ..gguf import GGUFFile, shown
 from ..graph import Graph
 from .registry import Architecture, register, registered
 
@@ -19,7 +19,9 @@ def architecture_of(file: GGUFFile) -> Architecture:
     name = file.get("general.architecture", str)
     if name not in registered():
         known = ", ".join(sorted(registered()))
-        raise ValueError(f"{file.path}: architecture {name!r} is not supported; supported: {known}")
+        raise ValueError(
+            f"{file.path}: architecture {shown(name)} is not supported; supported: {known}"
+        )
     return registered()[name]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..gguf import GGUFFile
+from ..gguf import GGUFFile, printable, shown
 
 REQUIRED = object()
 
@@ -70,7 +70,8 @@ class Config:
 
     def wrong(self, name: str, value: object, wanted: str) -> ValueError:
         """Return the error for a key's value."""
-        return ValueError(f"{self.file.path}: {self.arch}.{name} is {value!r}, expected {wanted}")
+        found = f"{self.arch}.{name} is {shown(value)}"
+        return ValueError(f"{self.file.path}: {found}, expected {wanted}")
 
     def has(self, name: str) -> bool:
         """Tell whether the file has a key."""
@@ -87,7 +88,7 @@ class Config:
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iub":
             raise self.wrong(name, values, "an integer for each layer")
         if len(values) < self.n_layer:
-            raise self.wrong(name, values.tolist(), f"as many as {self.n_layer} layers")
+            raise self.wrong(name, values, f"as many as {self.n_layer} layers")
         return [int(value) for value in values[: self.n_layer]]
 
     def leave(self, *names: str) -> None:
@@ -96,10 +97,13 @@ class Config:
 
     def expect_all_read(self) -> None:
         """Raise ValueError if there is a key nobody asked for: it may change the mathematics."""
+        if not self.flag("attention.causal", True):
+            raise self.wrong("attention.causal", False, "true: tokens see only those before them")
         for key, value in self.file.metadata.items():
             name = key.removeprefix(f"{self.arch}.")
             if name != key and name not in self._read | HARMLESS and np.any(value):
-                raise ValueError(f"{self.file.path}: {key} = {value!r} is not understood here")
+                found = f"{printable(key)} = {shown(value)}"
+                raise ValueError(f"{self.file.path}: {found} is not understood here")
 
     # -- what most architectures share --------------------------------------------------------
 

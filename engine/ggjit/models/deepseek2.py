@@ -20,6 +20,7 @@ from .registry import register
 from .rope import mscale, rope
 
 N_ROT = "rope.dimension_count"
+LATENT_EPS = 1e-6  # of the norms of narrow layers, whatever epsilon a file names for the others
 
 
 @register("deepseek2")
@@ -48,7 +49,7 @@ def attention(
     q_rot = g.columns(q, n, k_dim - n_rot, n_rot)
     blk.attn_kv_a_mqa.expect_shape(latent + n_rot, c.n_embd)
     kv = g.linear(h, blk.attn_kv_a_mqa)
-    k = g.rms_norm(g.columns(kv, 1, 0, latent), blk.attn_kv_a_norm, c.norm_eps)
+    k = g.rms_norm(g.columns(kv, 1, 0, latent), blk.attn_kv_a_norm, LATENT_EPS)
     k_rot = g.columns(kv, 1, latent, n_rot)
     if rope:
         q_rot, k_rot = g.rope(q_rot, n_rot, rope), g.rope(k_rot, n_rot, rope)
@@ -68,7 +69,7 @@ def queries(g: Graph, c: Config, blk: Weights, h: Buffer, width: int) -> Buffer:
     rank = c.integer("attention.q_lora_rank")
     blk.attn_q_a.expect_shape(rank, c.n_embd)
     blk.attn_q_b.expect_shape(width, rank)
-    q = g.rms_norm(g.linear(h, blk.attn_q_a), blk.attn_q_a_norm, c.norm_eps)
+    q = g.rms_norm(g.linear(h, blk.attn_q_a), blk.attn_q_a_norm, LATENT_EPS)
     return g.linear(q, blk.attn_q_b)
 
 

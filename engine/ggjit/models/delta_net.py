@@ -15,8 +15,7 @@ def delta_net(g: Graph, c: Config, blk: Weights, h: Buffer, *, tiled: bool) -> B
 
     `tiled`: value heads of a key head are as many apart as there are key heads.
     """
-    n_k, n_v, k_dim = c.integer("ssm.group_count"), c.integer("ssm.time_step_rank"), state_size(c)
-    inner = c.integer("ssm.inner_size")
+    (n_k, n_v, inner), k_dim = heads(c), state_size(c)
     blk.attn_qkv.expect_shape(2 * n_k * k_dim + inner, c.n_embd)
     blk.attn_gate.expect_shape(inner, c.n_embd)
     blk.ssm_out.expect_shape(c.n_embd, inner)
@@ -32,6 +31,17 @@ def delta_net(g: Graph, c: Config, blk: Weights, h: Buffer, *, tiled: bool) -> B
     )  # fmt: skip
     normed = g.rms_norm(out, blk.ssm_norm, c.norm_eps, n_v)
     return g.linear(g.gated(g.linear(h, blk.attn_gate), normed, "silu"), blk.ssm_out)
+
+
+def heads(c: Config) -> tuple[int, int, int]:
+    """Return key heads, value heads and the width of all values. Raises: ValueError."""
+    n_k, n_v = c.integer("ssm.group_count"), c.integer("ssm.time_step_rank")
+    inner = c.integer("ssm.inner_size")
+    if n_v % n_k:
+        raise c.wrong("ssm.group_count", n_k, f"a divisor of {n_v} heads")
+    if inner % n_v:
+        raise c.wrong("ssm.inner_size", inner, f"a multiple of {n_v} heads")
+    return n_k, n_v, inner
 
 
 def state_size(c: Config) -> int:

@@ -16,16 +16,23 @@ from .rope import rope
 
 @register("granite")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
-    return scaled(g, c, w, partial(attend, g, c, rope(c, interleaved=True)), partial(swiglu, g, c))
+    return scaled(g, c, w, partial(attend, g, c, turning(c)), partial(swiglu, g, c))
 
 
 @register("granitemoe")
 def with_experts(g: Graph, c: Config, w: Weights) -> Buffer:
-    spec = rope(c, interleaved=True)
-    return scaled(g, c, w, partial(attend, g, c, spec), partial(feed_forward, g, c))
+    return scaled(g, c, w, partial(attend, g, c, turning(c)), partial(feed_forward, g, c))
 
 
-def attend(g: Graph, c: Config, spec: RopeSpec, blk: Weights, h: Buffer, i: int) -> Buffer:
+def turning(c: Config) -> RopeSpec | None:
+    """Return how positions turn pairs; a key of another name says where they do not."""
+    if c.flag("rope.scaling.finetuned", True):
+        return rope(c, interleaved=True)
+    c.leave("rope.dimension_count", "rope.freq_base")
+    return None
+
+
+def attend(g: Graph, c: Config, spec: RopeSpec | None, blk: Weights, h: Buffer, i: int) -> Buffer:
     """Attention with scores scaled by a key."""
     scale = c.number("attention.scale", 0.0, low=0.0) or None
     return attention(g, c, blk, h, i, spec, scale=scale)
@@ -42,12 +49,15 @@ def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer
 LEFT_OVER = ("conv_kernel", "state_size", "group_count", "inner_size", "time_step_rank")
 
 
-def scaled(g: Graph, c: Config, w: Weights, attention: Part, feed_forward: Part) -> Buffer:
-    """A decoder scaled where keys say so; a scale of 0 says nothing."""
+def scaled(
+    g: Graph, c: Config, w: Weights, attention: Part, feed_forward: Part, *,
+    embedding: float = 1.0, residual: float = 1.0, logits: float = 1.0,
+) -> Buffer:  # fmt: skip
+    """A decoder scaled as keys say; a scale of 0 says nothing, and logits are divided by theirs."""
     c.leave(*(f"ssm.{name}" for name in LEFT_OVER))
     return decoder(
         g, c, w, attention, feed_forward,
-        embedding_scale=c.number("embedding_scale", 0.0, low=0.0) or 1.0,
-        residual_scale=c.number("residual_scale", 0.0, low=0.0) or 1.0,
-        logit_scale=1.0 / (c.number("logit_scale", 0.0, low=0.0) or 1.0),
+        embedding_scale=c.number("embedding_scale", 0.0, low=0.0) or embedding,
+        residual_scale=c.number("residual_scale", 0.0, low=0.0) or residual,
+        logit_scale=1.0 / (c.number("logit_scale", 0.0, low=0.0) or logits),
     )  # fmt: skip

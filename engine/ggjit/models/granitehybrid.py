@@ -5,33 +5,27 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph import Buffer, Graph, Weights
-from .attention import attention
 from .config import Config
+from .delta_net import heads, state_size
 from .feed_forward import swiglu
-from .granite import feed_forward, scaled
+from .granite import attend, feed_forward, scaled, turning
 from .registry import register
-from .rope import rope
 
 
 @register("granitehybrid")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     attends = c.per_layer("attention.head_count_kv")
-    spec = rope(c, interleaved=True) if c.flag("rope.scaling.finetuned", True) else None
-    c.leave("rope.dimension_count", "rope.freq_base")
-    scale = c.number("attention.scale", 0.0, low=0.0) or None
+    spec = turning(c)
 
     def mix(blk: Weights, h: Buffer, i: int) -> Buffer:
-        if attends[i]:
-            return attention(g, c, blk, h, i, spec, scale=scale)
-        return mamba2(g, c, blk, h)
+        return attend(g, c, spec, blk, h, i) if attends[i] else mamba2(g, c, blk, h)
 
     return scaled(g, c, w, mix, partial(feed_forward if c.n_expert else swiglu, g, c))
 
 
 def mamba2(g: Graph, c: Config, blk: Weights, h: Buffer) -> Buffer:
     """A state space layer: values are written under keys B, and read by C, until they decay."""
-    inner, n_heads = c.integer("ssm.inner_size"), c.integer("ssm.time_step_rank")
-    n_groups, n_state = c.integer("ssm.group_count"), c.integer("ssm.state_size")
+    (n_groups, n_heads, inner), n_state = heads(c), state_size(c)
     n_mixed = inner + 2 * n_groups * n_state
     blk.ssm_in.expect_shape(inner + n_mixed + n_heads, c.n_embd)
     blk.ssm_conv1d.expect_shape(n_mixed, c.integer("ssm.conv_kernel", high=64))

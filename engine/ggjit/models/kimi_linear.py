@@ -34,15 +34,19 @@ def delta(g: Graph, c: Config, blk: Weights, h: Buffer) -> Buffer:
     """DeltaNet whose decay is a number for each column of a key."""
     n, dim = c.n_head, c.integer("kda.head_dim", high=1 << 16)
     q, k, v = (conv(g, c, blk, h, name, n * dim) for name in "qkv")
+    blk.ssm_f_b.expect_rows(n * dim)
     rate = g.linear(g.linear(h, blk.ssm_f_a), blk.ssm_f_b)
-    decays = np.repeat(blk.bare("ssm_a").floats(), dim)
-    decay = g.softplus(rate, blk.bias_of("ssm_dt"), constant(f"{blk.ssm_norm.name}.a", decays))
+    a = blk.bare("ssm_a")
+    a.expect_vector(n)
+    decays = constant(f"{a.name} of columns", np.repeat(a.floats(), dim))
+    decay = g.softplus(rate, blk.bias_of("ssm_dt"), decays)
     blk.ssm_beta.expect_shape(n, c.n_embd)
     out = g.recurrence(
         g.scale(unit(g, q, n), dim**-0.5), unit(g, k, n), v, decay,
         g.sigmoid(g.linear(h, blk.ssm_beta)), n_heads=n, n_kv_heads=n, delta=True,
     )  # fmt: skip
     normed = g.rms_norm(out, blk.ssm_norm, c.norm_eps, n)
+    blk.ssm_g_b.expect_rows(n * dim)
     gate = g.linear(g.linear(h, blk.ssm_g_a), blk.ssm_g_b)
     blk.attn_output.expect_shape(c.n_embd, n * dim)
     return g.linear(g.gated(gate, normed, "sigmoid"), blk.attn_output)

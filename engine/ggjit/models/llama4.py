@@ -40,7 +40,8 @@ def attend(g: Graph, c: Config, blk: Weights, h: Buffer, i: int, rope: RopeSpec)
     """Attention within a chunk, or in every fourth layer to everything, without rotation."""
     q, k, v = queries_keys_values(g, c, blk, h)
     chunk = c.integer("ggjit.attention.chunk_size", CHUNK)
-    everywhere = c.integer("attention.sliding_window", chunk, low=0) == 0
+    if everywhere := c.has("attention.sliding_window"):
+        c.integer("attention.sliding_window", low=0, high=0)  # which says that there are no chunks
     turns = everywhere or (i + 1) % STEP != 0
     if turns:
         q = unit(g, c, g.rope(q, c.head_dim, rope), c.n_head)

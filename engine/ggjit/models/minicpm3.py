@@ -9,10 +9,9 @@ from .config import Config
 from .decoder import decoder
 from .deepseek2 import attention
 from .feed_forward import swiglu
+from .minicpm import DEPTH, EMBEDDING, WIDTH
 from .registry import register
 from .rope import long_or_short, rope
-
-EMBEDDING, DEPTH, WIDTH = 12.0, 1.4, 256.0  # llama.cpp: src/models/minicpm3.cpp
 
 
 @register("minicpm3")

@@ -10,13 +10,13 @@ from .config import Config
 from .decoder import decoder
 from .feed_forward import swiglu
 from .registry import register
-from .rope import rope
+from .rope import original_context, rope
 
 
 @register("mistral3")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     spec = rope(c, interleaved=True)
     grows = c.number("attention.temperature_scale", 0.0, low=0.0)
-    span = c.integer("rope.scaling.original_context_length", 1, high=1 << 30)
-    attend = partial(attention, g, c, rope=spec, temper=(grows, span) if grows else None)
+    temper = (grows, original_context(c)) if grows else None
+    attend = partial(attention, g, c, rope=spec, temper=temper)
     return decoder(g, c, w, attend, partial(swiglu, g, c))

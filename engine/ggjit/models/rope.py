@@ -55,8 +55,12 @@ def long_or_short(c: Config, w: Weights) -> Param | None:
     if not w.has("rope_factors_long"):
         return None
     long, short = w.rope_factors_long, w.rope_factors_short
-    old = c.integer("rope.scaling.original_context_length", c.n_context_trained, high=1 << 30)
-    return long if c.n_context > old else short
+    return long if c.n_context > original_context(c) else short
+
+
+def original_context(c: Config) -> int:
+    """Return the context of training before it was made longer."""
+    return c.integer("rope.scaling.original_context_length", c.n_context_trained, high=1 << 30)
 
 
 def yarn(
@@ -64,8 +68,9 @@ def yarn(
 ) -> RopeSpec:
     """Stretch slow pairs by the factor, fast ones not, those between in part."""
     factor = c.number("rope.scaling.factor")
-    old = c.integer("rope.scaling.original_context_length", c.n_context_trained, high=1 << 30)
-    n_pairs = len(frequencies)
+    old, n_pairs = original_context(c), len(frequencies)
+    if base == 1:
+        raise c.wrong("rope.freq_base", base, "another base than 1 for YaRN")
 
     def pair_with(turns: float) -> float:
         """Return which pair turns so often within the context of training."""
