@@ -97,6 +97,9 @@ def test_gptq(folded, rng, bits, form):
     check(out["a.weight"], expected.T, rng)
 
 
+AUTO_ROUND = {"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq"}
+
+
 def three_bits(codes):
     """Put 32 neighbours of the last axis into 3 words, as AutoGPTQ's pack does."""
     v = codes.reshape(*codes.shape[:-1], -1, 32).astype(np.uint64)
@@ -119,10 +122,10 @@ def test_gptq_without_an_order(folded, rng, bits, size, n_groups):
     words = [three_bits(x) if bits == 3 else packed(x, bits) for x in (codes.T, zeros)]
     tensors = {"a.qweight": words[0].T, "a.qzeros": words[1], "a.scales": scales}
     said = {} if size is None else {"group_size": size}
-    out = folded(tensors, quant_method="gptq", bits=bits, desc_act=False, **said)
     group = np.arange(n_in) // (96 if n_groups == 1 else size)
     expected = scales[group].astype(np.float32) * (codes - zeros[group] - 1).astype(np.float32)
-    check(out["a.weight"], expected.T, rng)
+    for method in ({"quant_method": "gptq", "desc_act": False}, AUTO_ROUND):
+        check(folded(tensors, bits=bits, **said, **method)["a.weight"], expected.T, rng)
 
 
 def test_awq(folded, rng):
@@ -134,10 +137,12 @@ def test_awq(folded, rng):
         f"a.{name}": packed(x.reshape(len(x), -1, 8)[..., order].reshape(len(x), -1), 4)
         for name, x in (("qweight", codes), ("qzeros", zeros))
     }
-    out = folded(tensors | {"a.scales": scales}, quant_method="awq", bits=4, version="gemm")
     group = np.arange(n_in) // 6
     expected = (codes - zeros[group]).astype(np.float32) * scales[group].astype(np.float32)
-    check(out["a.weight"], expected.T, rng)
+    awq = AUTO_ROUND | {"packing_format": "auto_round:auto_awq"}
+    for method in ({"quant_method": "awq", "version": "gemm"}, awq):
+        out = folded(tensors | {"a.scales": scales}, bits=4, **method)
+        check(out["a.weight"], expected.T, rng)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -214,7 +219,7 @@ BNB = {
 }  # fmt: skip
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
-    "an unknown way": ({}, {"quant_method": "exl2"}, "quant_method: is 'exl2', known: awq"),
+    "an unknown way": ({}, {"quant_method": "exl2"}, "is 'exl2', known: auto-round, awq"),
     "int4": ({}, {"quant_method": "modelopt", "quant_algo": "INT4_AWQ"}, "known: FP8, NVFP4"),
     "no way": ({}, {}, "quant_method: is None"),
     "a list": ({}, {"quant_method": ["fp8"]}, r"quant_method: is \['fp8'\]"),
@@ -238,6 +243,7 @@ BAD = {
     "a group beyond": (GPTQ | {"a.g_idx": WORDS[0]}, {"quant_method": "gptq"}, "beyond"),
     "other groups": (GPTQ | {"a.scales": X[:2]}, {"quant_method": "gptq"}, r"shape \(2, 8\)"),
     "more inputs": (GPTQ | {"a.g_idx": np.zeros(16, np.int32)}, {"quant_method": "gptq"}, "shape"),
+    "another packing": (GPTQ, AUTO_ROUND | {"packing_format": "x"}, "format: is 'x', known"),
     "gemv": (AWQ, {"quant_method": "awq", "version": "gemv"}, "version: is 'gemv'"),
     "awq of 3 bits": (AWQ, {"quant_method": "awq", "bits": 3}, "bits: is '3'"),
     "awq's zeros": (AWQ | {"a.qzeros": WORDS}, {"quant_method": "awq"}, "shape"),

@@ -18,10 +18,11 @@ from ..sources import Checkpoint, text_config
 from ..sources.files import inside
 from ..sources.strict_json import read_json
 from ..transforms import Combined
-from . import awq, bitsandbytes, compressed, float8, gptq, mlx, mxfp4, nvfp4
+from . import auto_round, awq, bitsandbytes, compressed, float8, gptq, mlx, mxfp4, nvfp4
 from .settings import Fold, Settings
 
 METHODS: dict[str, Fold] = {
+    "auto-round": auto_round.fold,
     "awq": awq.fold,
     "bitsandbytes": bitsandbytes.fold,
     "compressed-tensors": compressed.fold,
