@@ -4,8 +4,9 @@
 
 Without arguments: lists the shapes, such as `qwen3 0.6b`. The file is what the converter makes of a
 checkpoint of that shape, so that llama.cpp runs it too; tensors are made as they are written. The
-vocabulary is bytes and unused tokens, and what the model says is noise. `tiny` is a small model of
-the architecture. The same names give the same file.
+vocabulary is bytes and unused tokens, and what the model says is noise. Of large models a file has
+the first few layers unless more are asked for. `tiny` is a small model of the architecture's first
+shape, `tiny-SHAPE` of another. The same names give the same file.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def main() -> None:
     for name in ("layers", "experts", "vocab"):
         parser.add_argument(f"--{name}", type=int, metavar="N")
     args = parser.parse_args()
-    if args.arch is None or args.shape is None:
+    if args.arch not in (None, *SHAPES):
+        parser.error(f"architecture {args.arch!r} is none of {', '.join(SHAPES)}")
+    if args.shape is None:
         print(listing(args.arch))
         return
     try:

@@ -147,7 +147,7 @@ SHAPES: dict[str, dict[str, Config]] = {
         "4b": GEMMA3 | {
             "hidden_size": 2560, "intermediate_size": 10_240, "num_hidden_layers": 34,
             "num_attention_heads": 8, "num_key_value_heads": 4, "sliding_window": 1024,
-            "max_position_embeddings": 131_072,
+            "vocab_size": 262_208, "max_position_embeddings": 131_072,
             "rope_scaling": {"rope_type": "linear", "factor": 8.0},
         },
     },
@@ -218,6 +218,10 @@ SHAPES: dict[str, dict[str, Config]] = {
             "intermediate_size": 11_008, "num_hidden_layers": 32, "num_attention_heads": 32,
             "num_key_value_heads": 32, "vocab_size": 100_278, "sliding_window": 4096,
             "max_position_embeddings": 65_536,
+            "rope_scaling": {
+                "rope_type": "yarn", "factor": 8.0, "beta_fast": 32.0, "beta_slow": 1.0,
+                "attention_factor": 1.2079441541679836, "original_max_position_embeddings": 8192,
+            },
         },
     },
     "glm4": {

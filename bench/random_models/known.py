@@ -17,6 +17,7 @@ SMALL: Config = {
     "linear_num_value_heads": 4, "mamba_n_heads": 8, "sliding_window": 64, "vocab_size": 512,
 }  # fmt: skip
 SMALL_LAYERS = 6  # enough for every pattern of layers
+LEAST_VOCAB = 258  # a token a byte, a merge, an end
 
 SHAPES: dict[str, dict[str, Config]] = {}
 for group in (dense.SHAPES, mixtures.SHAPES, hybrids.SHAPES):
@@ -39,11 +40,13 @@ def config_of(
     if name not in SHAPES[arch]:
         raise ValueError(f"shape {shape!r} of {arch} is none of {', '.join(SHAPES[arch])}, {TINY}")
     c = small(SHAPES[arch][name]) if is_small else dict(SHAPES[arch][name])
-    if n_vocab:
+    if n_vocab is not None:
+        if n_vocab < LEAST_VOCAB:
+            raise ValueError(f"a vocabulary has {LEAST_VOCAB} tokens at least, not {n_vocab}")
         c["vocab_size"] = n_vocab
-    if n_experts:
+    if n_experts is not None:
         c = with_experts(c, n_experts)
-    return cut(c, n_layers or c.get("kept") or c["num_hidden_layers"])
+    return cut(c, c.get("kept", c["num_hidden_layers"]) if n_layers is None else n_layers)
 
 
 def small(c: Config) -> Config:
@@ -59,12 +62,16 @@ def small(c: Config) -> Config:
 
 
 def with_experts(c: Config, n: int) -> Config:
-    """Return a shape with `n` experts in a layer, of which no more than that are chosen."""
+    """Return a shape with `n` experts in a layer, of which no more are chosen than can be."""
     name = next((name for name in COUNTS if c.get(name)), None)
     if name is None:
         raise ValueError("this shape has no experts")
+    n_groups = c.get("n_group", 1)
+    if n < 1 or n % n_groups:
+        raise ValueError(f"{n} experts are no {n_groups} groups of the same size")
+    most = n // n_groups * c.get("topk_group", 1) if n_groups > 1 else n
     chosen = "num_experts_per_tok" if "num_experts_per_tok" in c else "num_experts_per_token"
-    return c | {name: n, chosen: min(n, c[chosen])}
+    return c | {name: n, chosen: min(most, c[chosen])}
 
 
 def cut(c: Config, n: int) -> Config:

@@ -69,7 +69,7 @@ SHAPES: dict[str, dict[str, Config]] = {
         "maverick": LLAMA4 | {
             "num_local_experts": 128, "interleave_moe_layer_step": 2, "use_qk_norm": False,
             "max_position_embeddings": 1_048_576,
-            "fixed": ["num_local_experts"],  # by which llama.cpp knows it
+            "fixed": ("num_local_experts",),  # by which llama.cpp knows it
         },
     },
     "qwen2moe": {

@@ -75,12 +75,24 @@ def test_fewer_layers_and_experts_keep_the_pattern():
     assert c["layer_types"] == ["conv", "conv", "full_attention"]
     c = config_of("qwen3moe", "30b-a3b", n_experts=4)
     assert (c["num_experts"], c["num_experts_per_tok"], c["num_hidden_layers"]) == (4, 4, 4)
-    with pytest.raises(ValueError, match="this shape has 16 layers, not 17"):
-        config_of("llama", "1b", n_layers=17)
-    with pytest.raises(ValueError, match="this shape has no experts"):
-        config_of("llama", "1b", n_experts=4)
-    with pytest.raises(ValueError, match="shape '2b' of llama is none of 135m, 1b, 8b, 8x7b, tiny"):
-        config_of("llama", "2b")
+    c = config_of("deepseek2", "v3", n_experts=16)
+    assert (c["n_routed_experts"], c["num_experts_per_tok"]) == (16, 8)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "says"),
+    [
+        (("llama", "1b"), {"n_layers": 17}, "this shape has 16 layers, not 17"),
+        (("llama", "1b"), {"n_layers": 0}, "this shape has 16 layers, not 0"),
+        (("llama", "1b"), {"n_experts": 4}, "this shape has no experts"),
+        (("deepseek2", "v3"), {"n_experts": 12}, "12 experts are no 8 groups of the same size"),
+        (("llama", "1b"), {"n_vocab": 257}, "a vocabulary has 258 tokens at least, not 257"),
+        (("llama", "2b"), {}, "shape '2b' of llama is none of 135m, 1b, 8b, 8x7b, tiny"),
+    ],
+)
+def test_shapes_that_there_cannot_be(names, sizes, says):
+    with pytest.raises(ValueError, match=says):
+        config_of(*names, **sizes)
 
 
 def test_a_random_tensor_is_the_same_however_it_is_read():
