@@ -197,6 +197,17 @@ def test_several_one_of_a_pickle_of_other_beginnings(adapter, rng, tmp_path):
     conversions_agree(QWEN, lora, {f"{V_PROJ}.weight": after.astype(np.float32)}, tmp_path)
 
 
+@pytest.mark.parametrize("beginning", ["model.", "text_model.model.", "model.text_model."])
+def test_a_text_model_inside_another_by_any_beginning(adapter, rng, tmp_path, beginning):
+    base, module = DATA / "smolvlm_of_llama", "layers.1.mlp.down_proj"
+    name = f"model.text_model.{module}.weight"
+    before = tensors_of(base)[name]
+    tensors = pair(rng, beginning + module, *before.shape)
+    a, b = tensors.values()
+    after = before + b @ a * np.float32(1.5)
+    conversions_agree(base, [str(adapter(tensors))], {name: after}, tmp_path)
+
+
 def test_whole_tensors_replace_the_models_and_part_the_output(adapter, rng, tmp_path):
     shapes = {"model.norm.weight": (20,), "lm_head.weight": (31, 20)}
     whole = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}

@@ -3,9 +3,9 @@
 What they are is in *_models.py beside this: a dictionary MODELS in each.
 
 Run by hand, never by a test, in an environment with torch, transformers, gguf and llama.cpp's
-converter (its folder, which holds `conversion`, is the argument):
+converter (its folder, which holds `conversion` and gguf-py, is the argument):
 
-    python tests/models/make_converted_fixtures.py LLAMA_CPP [NAME...]
+    PYTHONPATH=LLAMA_CPP/gguf-py python tests/models/make_converted_fixtures.py LLAMA_CPP [NAME...]
 
 The files are what the converter writes (without a vocabulary), with float16 matrices. The
 checkpoints go to tests/convert/data. Made with
@@ -29,7 +29,13 @@ from make_fixtures import DATA, N_GREEDY, N_TOKENS, randomize
 from make_fixtures import logits_of as all_at_once
 from moe_models import ROPE
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, DeepseekV2Config, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    DeepseekV2Config,
+    PreTrainedModel,
+)
 from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
 CHECKPOINTS = DATA.parents[1] / "convert" / "data"
@@ -49,6 +55,7 @@ def main() -> None:
 def make(name: str, seed: int, settings: dict[str, Any]) -> None:
     n_tokens, kind = settings.pop("n_tokens", N_TOKENS), settings.pop("model_type")
     make_model = {"deepseek": deepseek, "minicpm": minicpm}.get(kind, causal_lm)
+    make_model = nested if "around" in settings else make_model
     model = make_model(kind, COMMON | settings).eval()
     randomize(model, torch.Generator().manual_seed(seed))
     refine(model, torch.Generator().manual_seed(seed))
@@ -97,8 +104,8 @@ def keep(folder: Path, to: Path, settings: dict[str, Any]) -> None:
     tensors = {dense.sub("mlp.", name): t for name, t in tensors.items()}
     tensors = {name: t.half() if t.squeeze().ndim > 1 else t for name, t in tensors.items()}
     save_file(tensors, to / "model.safetensors", {"format": "pt"})
-    if config["model_type"] == "gemma3_text":  # llama.cpp's converter counts its tokens
-        vocab = {f"t{i}": i for i in range(config["vocab_size"])}
+    if config["model_type"].startswith("gemma3"):  # llama.cpp's converter counts its tokens
+        vocab = {f"t{i}": i for i in range(settings["vocab_size"])}
         model = {"model": {"vocab": vocab}, "added_tokens": []}
         (to / "tokenizer.json").write_text(json.dumps(model))
 
@@ -108,6 +115,15 @@ def causal_lm(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
         AutoConfig.for_model(kind, **settings), attn_implementation="eager",
         experts_implementation="eager", dtype=torch.float32,
     )  # fmt: skip
+
+
+def nested(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
+    """A text model inside a model that sees."""
+    text = {name: value for name, value in settings.items() if name != "around"}
+    config = AutoConfig.for_model(**settings["around"], text_config={"model_type": kind} | text)
+    return AutoModelForImageTextToText.from_config(
+        config, attn_implementation="eager", dtype=torch.float32
+    )
 
 
 def deepseek(kind: str, settings: dict[str, Any]) -> PreTrainedModel:
@@ -181,10 +197,11 @@ def convert(folder: Path, path: Path) -> None:
     import gguf
 
     hparams = conversion.ModelBase.load_hparams(folder, False)
-    kind = conversion.get_model_class(hparams["architectures"][0])
+    name = conversion.get_model_architecture(hparams, conversion.ModelType.TEXT)
+    kind = conversion.get_model_class(name)
     for model in (conversion.TextModel, *below(conversion.TextModel)):
         model.set_vocab = lambda self: None
-    kind.no_mtp = hparams["architectures"][0].startswith("Qwen3")  # none is in these
+    kind.no_mtp = name.startswith("Qwen3")  # none is in these
     kind(folder, gguf.LlamaFileType.MOSTLY_F16, path, use_temp_file=False).write()
 
 
