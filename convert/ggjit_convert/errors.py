@@ -7,6 +7,7 @@ from pathlib import Path
 from ggjit.gguf import printable
 
 SHOWN = 8  # of one kind of problem
+OF_ONE = {"are": "is", "have": "has"}
 
 
 class CheckpointError(ValueError):
@@ -18,9 +19,16 @@ class CheckpointError(ValueError):
 
 
 def listed(problem: str, names: list[str]) -> list[str]:
-    """Return a line that names tensors of which something is wrong, none if there are none."""
+    """Return a line that names tensors of which something is wrong, none if there are none.
+
+    The problem begins with a verb: "are missing".
+    """
     if not names:
         return []
+    says = f"{len(names)} tensors {problem}"
+    if len(names) == 1:
+        verb, _, rest = problem.partition(" ")
+        says = f"1 tensor {OF_ONE.get(verb, verb)} {rest}"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     shown = ", ".join(repr(name[:96]) for name in names[:SHOWN])
-    return [f"{len(names)} tensors {problem}: {shown}{more}"]
+    return [f"{says}: {shown}{more}"]

@@ -262,7 +262,7 @@ def test_all_that_fits_nowhere_is_named(adapter, rng, tmp_path):
     for source, more in ((QWEN, {"lora": [str(folder)]}), (folder, {"base": QWEN})):
         message = refused(tmp_path, source, **more)
         assert message.startswith(f"{folder}: 2 tensors are not of this model: 'model.extra.weight")
-        assert "mlp.up_proj.weight'; 1 tensors have another shape than the model's" in message
+        assert "mlp.up_proj.weight'; 1 tensor has another shape than the model's" in message
         assert f"'{V_PROJ}.weight [18, 6]'" in message
 
 
@@ -272,7 +272,7 @@ def test_all_that_is_no_pair_is_named(adapter, rng, tmp_path):
     odd = {f"{PREFIX}{V_PROJ}.lora_diag": np.ones(2, np.float32)}
     odd[f"{PREFIX}{V_PROJ}.lora_magnitude_vector"] = np.ones(6, np.float32)
     message = refused(tmp_path, QWEN, lora=[str(adapter(dict([a, flat, wide]) | odd))])
-    assert "1 tensors are no part of an adapter: 'base_model.model.model" in message
+    assert "1 tensor is no part of an adapter: 'base_model.model.model" in message
     assert "2 tensors lack the other factor: 'base_model.model.model.layers.0.self" in message
     assert "2 tensors are no factors of the rank that adapter_config.json says" in message
     assert "holds no factors" in refused(tmp_path, QWEN, lora=[str(adapter({}))])
@@ -305,10 +305,10 @@ def test_settings_that_are_not_supported(adapter, rng, tmp_path, changes, says):
 def test_what_a_gguf_adapter_cannot_hold(adapter, rng, tmp_path):
     whole = {f"{PREFIX}lm_head.weight": tensors_of(QWEN)["lm_head.weight"]}
     message = refused(tmp_path, adapter(whole), base=QWEN)
-    assert "1 tensors are whole, which only merging (--lora) can do: 'lm_head.weight'" in message
+    assert "1 tensor is whole, which only merging (--lora) can do: 'lm_head.weight'" in message
     head = adapter(pair(rng, "lm_head", 31, 20))
     message = refused(tmp_path, head, base=LLAMA / "config.json")
-    assert "1 tensors have no place in this architecture: 'lm_head.weight'" in message
+    assert "1 tensor has no place in this architecture: 'lm_head.weight'" in message
     base = DATA / "deepseek2_v2"
     name = "model.layers.0.self_attn.kv_b_proj"
     shape = open_checkpoint(base).tensors[f"{name}.weight"].shape
@@ -321,7 +321,7 @@ def test_what_a_family_leaves_out_is_not_merged(adapter, tmp_path):
     embedding = tensors_of(base)["model.embed_tokens.weight"]
     folder = adapter({f"{PREFIX}lm_head.weight": embedding + 1})
     message = refused(tmp_path, base, lora=[str(folder)])
-    assert "1 tensors have no place in this architecture: 'lm_head.weight'" in message
+    assert "1 tensor has no place in this architecture: 'lm_head.weight'" in message
 
 
 def test_folders_that_are_not_what_they_should_be(adapter, rng, tmp_path):

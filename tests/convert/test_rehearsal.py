@@ -46,7 +46,7 @@ def test_all_that_is_wrong_is_said_at_once(checkpoint):
         **{layer(i, "mlp.down_proj"): None for i in range(2)}, layer(1, "self_attn.o_proj"): x[0],
     })  # fmt: skip
     assert refused(folder).split("; ") == [
-        "1 tensors have no place in this architecture: 'model.odd.weight'",
+        "1 tensor has no place in this architecture: 'model.odd.weight'",
         "3 tensors are missing: 'blk.1.attn_norm.weight', 'blk.0.ffn_down.weight', "
         "'blk.1.ffn_down.weight'",
         "2 tensors have other shapes than config.json says: "
@@ -88,7 +88,7 @@ def test_experts_that_are_missing_or_of_another_shape(tmp_path):
         "2 tensors have not the 3 experts that config.json says: "
         "'model.layers.0.block_sparse_moe.experts.w1.weight', "
         "'model.layers.1.block_sparse_moe.experts.w2.weight'; "
-        "1 tensors have experts of different shapes: "
+        "1 tensor has experts of different shapes: "
         "'model.layers.0.block_sparse_moe.experts.w3.weight'"
     )
 
