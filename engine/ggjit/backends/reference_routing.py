@@ -11,6 +11,8 @@ import numpy as np
 from ..graph import Routing
 from . import Float32
 
+LEAST = np.float32(1e-20)  # added to sums, so that scores that are all 0 stay so
+
 
 def routes_of(logits: Float32, routing: Routing, bias: Float32 | None) -> Float32:
     """Return what `Route` describes. Shapes: logits [T, E], returns [T, 2 * n_used]."""
@@ -23,7 +25,7 @@ def routes_of(logits: Float32, routing: Routing, bias: Float32 | None) -> Float3
     if routing.score == "chosen":
         weights = scores_of(weights, "softmax")
     if routing.normalize:
-        weights = weights / weights.sum(axis=1, keepdims=True)
+        weights = weights / (weights.sum(axis=1, keepdims=True) + LEAST)
     return np.concatenate([experts, weights * np.float32(routing.scale)], axis=1, dtype=np.float32)
 
 

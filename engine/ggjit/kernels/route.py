@@ -14,6 +14,7 @@ from .threads import share
 SCORES = ("softmax", "sigmoid", "chosen")  # an operand holds the place in this list
 SOFTMAX, SIGMOID, CHOSEN = range(3)
 NOTHING = float32(-3.0e38)  # below every score
+LEAST = float32(1e-20)  # added to sums, so that scores that are all 0 stay so
 
 
 def scratch_bytes(n_experts: int) -> int:
@@ -134,7 +135,7 @@ def route(
             softmax(sums, n_used)
         total = float32(1)
         if normalize != 0:
-            total = float32(0)
+            total = LEAST
             for s in range(n_used):
                 total += load(float32, sums + 4 * s)
         for s in range(n_used):

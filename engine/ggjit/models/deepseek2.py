@@ -15,7 +15,7 @@ from functools import partial
 from ..graph import Buffer, Graph, RopeSpec, Weights
 from .config import Config
 from .decoder import decoder
-from .deepseek import feed_forward
+from .mixture import dense_then_experts
 from .registry import register
 from .rope import mscale, rope
 
@@ -32,7 +32,7 @@ def forward(g: Graph, c: Config, w: Weights) -> Buffer:
         spec = replace(spec, magnitude=1.0)
         sharper = mscale(c.number("rope.scaling.factor", 1.0), multiplier) ** 2
     attend = partial(attention, g, c, spec, sharper)
-    return decoder(g, c, w, attend, partial(feed_forward, g, c))
+    return decoder(g, c, w, attend, partial(dense_then_experts, g, c))
 
 
 def attention(

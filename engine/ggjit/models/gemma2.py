@@ -16,14 +16,13 @@ from .registry import register
 from .rope import rope
 
 NORMS = Norms(after_attention="post_attention_norm", after_feed_forward="post_ffw_norm")
-N_LAYER_27B = 46  # whose scores are scaled by a head's share of the width; no key says so
+N_LAYER_27B = 46
 
 
 @register("gemma2")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     spec, windows = rope(c, interleaved=False), c.windows(2, 4096)
-    width = c.n_embd // c.n_head if c.n_layer == N_LAYER_27B else c.head_dim
-    scale = c.number("ggjit.attention.scale", width**-0.5)
+    scale = score_scale(c, N_LAYER_27B)
     cap = c.number("attn_logit_softcapping", 50.0)
 
     def attend(blk: Weights, h: Buffer, i: int) -> Buffer:
@@ -33,3 +32,12 @@ def forward(g: Graph, c: Config, w: Weights) -> Buffer:
         g, c, w, attend, partial(geglu, g, c), NORMS, embedding_scale=c.n_embd**0.5,
         logit_cap=c.number("final_logit_softcapping", 30.0),
     )  # fmt: skip
+
+
+def score_scale(c: Config, n_layer_27b: int) -> float:
+    """Return what scores are multiplied by.
+
+    The largest model's by what suits a head's share of the width; no key of llama.cpp's says so.
+    """
+    width = c.n_embd // c.n_head if c.n_layer == n_layer_27b else c.head_dim
+    return c.number("ggjit.attention.scale", width**-0.5)

@@ -12,19 +12,18 @@ from .attention import attention
 from .config import Config
 from .decoder import decoder
 from .feed_forward import geglu
-from .gemma2 import NORMS
+from .gemma2 import NORMS, score_scale
 from .registry import register
 from .rope import rope, unscaled
 
-N_LAYER_27B = 62  # as in Gemma 2
+N_LAYER_27B = 62
 
 
 @register("gemma3")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     far, windows = rope(c, interleaved=False), c.windows(6)
     near = unscaled(c, c.number("rope.freq_base_swa", 10000.0), interleaved=False)
-    width = c.n_embd // c.n_head if c.n_layer == N_LAYER_27B else c.head_dim
-    scale = c.number("ggjit.attention.scale", width**-0.5)
+    scale = score_scale(c, N_LAYER_27B)
 
     def attend(blk: Weights, h: Buffer, i: int) -> Buffer:
         spec = near if windows[i] else far

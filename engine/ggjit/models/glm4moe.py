@@ -12,8 +12,7 @@ from ..graph import Buffer, Graph, Weights
 from .attention import attention
 from .config import Config
 from .decoder import Norms, decoder
-from .feed_forward import swiglu
-from .mixture import experts, routing, shared_expert
+from .mixture import dense_then_experts
 from .registry import register
 from .rope import rope
 
@@ -24,14 +23,5 @@ NORMS = Norms(feed_forward="post_attention_norm")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     norm: Literal["head"] | None = "head" if w.block(0).has("attn_q_norm") else None
     attend = partial(attention, g, c, rope=rope(c, interleaved=False), norm=norm)
-    return decoder(g, c, w, attend, partial(feed_forward, g, c), NORMS)
-
-
-def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
-    """SwiGLU in the first layers, then routed experts and a shared one."""
-    if i < c.integer("leading_dense_block_count", 0, low=0):
-        return swiglu(g, c, blk, h, i)
-    choice = routing(c, "sigmoid", normalize=True)
-    routed = experts(g, c, blk, h, choice, blk.bias_alone("exp_probs_b"))
-    n_shared = c.integer("expert_shared_count", 0, low=0)
-    return g.add(routed, shared_expert(g, c, blk, h, n_shared * c.n_ff_expert))
+    experts = partial(dense_then_experts, g, c, score="sigmoid", normalize=True)
+    return decoder(g, c, w, attend, experts, NORMS)

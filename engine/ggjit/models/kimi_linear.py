@@ -14,8 +14,7 @@ from .config import Config
 from .decoder import decoder
 from .deepseek2 import attention
 from .delta_net import unit
-from .feed_forward import swiglu
-from .mixture import experts, routing, shared_expert
+from .mixture import dense_then_experts
 from .registry import register
 
 
@@ -27,7 +26,8 @@ def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     def mix(blk: Weights, h: Buffer, i: int) -> Buffer:
         return attention(g, c, None, 1.0, blk, h, i) if attends[i] else delta(g, c, blk, h)
 
-    return decoder(g, c, w, mix, partial(feed_forward, g, c))
+    experts = partial(dense_then_experts, g, c, score="sigmoid", normalize=True)
+    return decoder(g, c, w, mix, experts)
 
 
 def delta(g: Graph, c: Config, blk: Weights, h: Buffer) -> Buffer:
@@ -58,15 +58,3 @@ def conv(g: Graph, c: Config, blk: Weights, h: Buffer, name: str, width: int) ->
     matrix.expect_shape(width, c.n_embd)
     taps = getattr(blk, f"ssm_conv1d_{name}").as_rows(c.integer("ssm.conv_kernel", high=64))
     return g.short_conv(g.linear(h, matrix), taps, silu=True)
-
-
-def feed_forward(g: Graph, c: Config, blk: Weights, h: Buffer, i: int) -> Buffer:
-    """SwiGLU in the first layers, then experts chosen by sigmoids with a bias, and a shared one."""
-    if i < c.integer("leading_dense_block_count", 0, low=0):
-        return swiglu(g, c, blk, h, i)
-    choice = routing(c, "sigmoid", normalize=True)
-    routed = experts(g, c, blk, h, choice, blk.bias_alone("exp_probs_b"))
-    n_shared = c.integer("expert_shared_count", 0, low=0)
-    if not n_shared:
-        return routed
-    return g.add(routed, shared_expert(g, c, blk, h, n_shared * c.n_ff_expert))

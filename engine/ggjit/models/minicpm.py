@@ -1,4 +1,4 @@
-"""MiniCPM 1 to 4 (arXiv:2404.06395): Llama scaled as its training by small proxies asks for.
+"""MiniCPM 1, 2 and 4 (arXiv:2404.06395): Llama scaled as its training by small proxies asks for.
 
 Older files do not tell the scales (llama.cpp: src/models/minicpm.cpp): they are those of the first.
 """

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..graph import Buffer, Graph, Param, Routing, Unit, Weights
 from .config import Config
+from .feed_forward import swiglu
 
 Score = Literal["softmax", "sigmoid", "chosen"]
 GATING: dict[int, Score] = {1: "softmax", 2: "sigmoid", 3: "chosen"}  # llama.cpp's numbers
@@ -56,6 +57,25 @@ def experts(
     up = g.expert_linear(h, blk.ffn_up_exps, routes, weigh=weigh_first)
     down = g.expert_linear(g.gated(gate, up, unit), blk.ffn_down_exps, routes)
     return g.combine(down, routes, weigh=not weigh_first)
+
+
+def dense_then_experts(
+    g: Graph, c: Config, blk: Weights, h: Buffer, i: int, *,
+    score: Score | None = None, normalize: bool = False,
+) -> Buffer:  # fmt: skip
+    """SwiGLU in the first layers, then routed experts, and shared ones, which are one together.
+
+    A bias on the choice came with sigmoids (DeepSeek-V3): files that do not say it mean them.
+    """
+    if i < c.integer("leading_dense_block_count", 0, low=0):
+        return swiglu(g, c, blk, h, i)
+    bias = blk.bias_alone("exp_probs_b")
+    score = score or ("sigmoid" if bias else "softmax")
+    routed = experts(g, c, blk, h, routing(c, score, normalize=normalize), bias)
+    n_shared = c.integer("expert_shared_count", 0, low=0)
+    if not n_shared:
+        return routed
+    return g.add(routed, shared_expert(g, c, blk, h, n_shared * c.n_ff_expert))
 
 
 def shared_expert(g: Graph, c: Config, blk: Weights, h: Buffer, n_ff: int) -> Buffer:
