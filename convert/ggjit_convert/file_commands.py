@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .commands import Force, option, telling
+from .flags import Force, option
+from .status import telling
 
 if TYPE_CHECKING:
     from ggjit.gguf import Tensor

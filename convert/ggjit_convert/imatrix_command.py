@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .commands import Force, Threads, option, telling
+from .flags import Force, Threads, option
+from .status import telling
 
 FORMATS = ("gguf", "dat")
 

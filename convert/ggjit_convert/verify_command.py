@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .commands import N_TOKENS, Lora, Threads, option
+from .flags import N_TOKENS, Lora, Threads, option
 
 if TYPE_CHECKING:
     from .origins import FromCheckpoint, FromGGUF

@@ -7,7 +7,7 @@ from make_policy_tables import FILE, short
 from policy_models import MODELS, WISHED, WISHED_MIXES, WISHES, tensors_of
 
 from ggjit.gguf import GGMLType
-from ggjit_convert.commands import TYPES
+from ggjit_convert.flags import TYPES
 from ggjit_convert.quantize import encodable
 from ggjit_convert.quantize.mixes import MIXES, NAMED, find_mix
 from ggjit_convert.quantize.policy import Model, Wishes, that_fits, types_of
