@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import N_TOKENS, TYPES, Force, Lora, Threads, TypeFlags, option
+from .flags import N_TOKENS, TYPES, Force, Lora, Threads, TypeFlags, check_flags, option
 from .status import telling
 from .verify_command import report
 
@@ -57,7 +57,8 @@ def convert(
 
     with telling():
         show_status(f"reading {source}")
-        importance = _check(type, flags, out, force, threads)
+        check_flags(threads, as_json)
+        importance = _check(type, flags, out, force)
         origin = origin_at(source, vocabulary=not no_vocab, lora=lora or (), base=base)
     is_verified = verify or bool(as_json)
     if is_verified and origin.is_adapter:
@@ -78,13 +79,12 @@ def quantize(
     """Make a GGUF file of another one, in another type."""
     from .origins import FromGGUF
 
-    importance = _check(type, flags, out, force, threads)
+    check_flags(threads)
+    importance = _check(type, flags, out, force)
     _make(FromGGUF(source), type, flags, importance, out, force, threads)
 
 
-def _check(
-    type: str, flags: TypeFlags, out: str | None, force: bool, threads: int | None
-) -> Importance | None:
+def _check(type: str, flags: TypeFlags, out: str | None, force: bool) -> Importance | None:
     """Return what was asked for of importance.
 
     Raises: ValueError for what is wrong whatever the source may be; OSError.
@@ -94,8 +94,6 @@ def _check(
     from .types import Choice
     from .writing import check_absent
 
-    if threads is not None and threads < 1:
-        raise ValueError(f"-t must be 1 or more, not {threads}")
     Choice.of(type, flags.wishes())
     if out is not None and not flags.dry_run and not names_folder(out):
         check_absent([Path(out)], force)

@@ -81,3 +81,11 @@ def _override(text: str) -> tuple[str, Any]:
     except re.error as error:
         raise ValueError(f"--tensor-type {pattern!r} is no regular expression: {error}") from None
     return pattern, find_type(name)
+
+
+def check_flags(threads: int | None, as_json: Path | None = None) -> None:
+    """Raise ValueError for what is wrong whatever the files may be."""
+    if threads is not None and threads < 1:
+        raise ValueError(f"-t must be 1 or more, not {threads}")
+    if as_json is not None and not as_json.parent.is_dir():
+        raise ValueError(f"--json {as_json}: there is no such folder")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import N_TOKENS, Lora, Threads, option
+from .flags import N_TOKENS, Lora, Threads, check_flags, option
 
 if TYPE_CHECKING:
     from .origins import FromCheckpoint, FromGGUF
@@ -35,6 +35,9 @@ def verify(
     """
     from .verifying import origin_of
 
+    if n_tokens < 0:
+        raise ValueError(f"--tokens must be 0 or more, not {n_tokens}")
+    check_flags(threads, as_json)
     report(path, origin_of(source, lora or ()), as_json, n_tokens, threads)
 
 

@@ -242,7 +242,8 @@ def test_vocabulary_and_template(tmp_path, rng):
     metadata.set("tokenizer.chat_template", "U", None)
     write([metadata.file(path)], 1, no_progress)
     found = verify(path, origin_of(folder), n_tokens=0, n_random=50)
-    assert found.problems == ["the vocabulary is not the source's"]
+    key = "tokenizer.chat_template"
+    assert found.problems == [f"key {key} is not as the source's tokenizer has it"]
     assert "tokenizer.chat_template" in str(found)
 
 
@@ -259,6 +260,26 @@ def test_the_command(command, model, tmp_path):
     read = json.loads(as_json.read_text())
     assert len(read["tensors"]) == len(read["source_tensors"]) == 21
     assert read["logits"]["n_tokens"] == 8
+
+    assert out.endswith(f"no problems: {good} is what {model} makes\n")
+    for flags, says in [
+        (("--tokens", "-3"), "--tokens must be 0 or more, not -3"),
+        (("-t", "0"), "-t must be 1 or more, not 0"),
+        (("--json", tmp_path / "no" / "r.json"), "r.json: there is no such folder"),
+    ]:
+        code, out, err = command("verify", good, model, *flags)
+        assert (code, out) == (2, "")
+        assert says in err
+
+    def shifted(tensors, values):
+        for name in ("blk.0.attn_norm.weight", "blk.1.attn_norm.weight"):
+            tensors[name] = floats(name, values[name] + 1)
+
+    code, out, err = command("verify", changed(model, shifted), model, "--tokens", 0)
+    what = "differs, though F32 holds F32 exactly"
+    names = "blk.0.attn_norm.weight, blk.1.attn_norm.weight"
+    assert out.endswith(f"PROBLEM: each of 2 tensors {what}: {names}\n")
+    assert err.endswith("2 problems\n")
 
     bad = changed(model, lambda tensors, values: tensors.pop("output.weight"))
     code, out, err = command("verify", bad, model, "--tokens", 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import SHOWN
 from ..vocab.verification import VocabularyReport
 from .history import Fate
 from .logits import LogitsReport
@@ -31,8 +33,8 @@ class Report:
         """What is wrong, a line each."""
         found = [f"tensor {e.name} {e.problem}" for e in self.errors if e.problem]
         found += [f"key {name} is not as the source has it" for name in self.differing]
-        if self.vocabulary and not self.vocabulary.agrees:
-            found.append("the vocabulary is not the source's")
+        if self.vocabulary:
+            found += self.vocabulary.problems
         if self.logits.problem:
             found.append(f"logits: {self.logits.problem}")
         elif all(e.relative_rms <= EXACT for e in self.errors) and self.logits.mean_kl > SAME:
@@ -66,7 +68,21 @@ class Report:
             yield f"  {kind:8} {e.relative_rms:.2e}  ({e.name})"
         yield f"vocabulary: {self.vocabulary or 'no tokenizer files to compare with'}"
         yield f"logits: {self.logits}"
-        yield from (f"PROBLEM: {problem}" for problem in self.problems)
+        told = [*self._of_tensors(), *self.problems[sum(bool(e.problem) for e in self.errors) :]]
+        yield from (f"PROBLEM: {problem}" for problem in told)
+        if not told:
+            yield f"no problems: {self.path} is what {self.source} makes"
+
+    def _of_tensors(self) -> Iterator[str]:
+        """Yield what is wrong with tensors, those with the same fault in one line."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for e in self.errors:
+            if e.problem:
+                names[e.problem].append(e.name)
+        for problem, of in names.items():
+            shown = ", ".join(of[:SHOWN]) + (f" and {len(of) - SHOWN} more" * (len(of) > SHOWN))
+            some = f"each of {len(of)} tensors {problem}: {shown}"
+            yield some if len(of) > 1 else f"tensor {of[0]} {problem}"
 
     def _accounts(self) -> Iterator[str]:
         for fate in self.fates:

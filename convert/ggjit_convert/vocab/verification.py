@@ -27,7 +27,15 @@ class VocabularyReport:
 
     @property
     def agrees(self) -> bool:
-        return not self.differing and not self.agreement.n_different
+        return not self.problems
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, a line each."""
+        found = [f"key {name} is not as the source's tokenizer has it" for name in self.differing]
+        if n := self.agreement.n_different:
+            found.append(f"{n} of {self.agreement.n_texts} texts are encoded differently")
+        return found
 
     def __str__(self) -> str:
         keys = f"{self.n_keys} keys of the vocabulary and templates, all as in the checkpoint"
