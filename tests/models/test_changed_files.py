@@ -47,6 +47,16 @@ def test_queries_grow_beyond_the_trained_context():
     assert {op.span for op in ops if isinstance(op, Temper)} == {256}
 
 
+@pytest.mark.parametrize("name", ["qwen2moe_2_of_7", "qwen3moe_3_of_5", "qwen3next_wide"])
+def test_experts_of_older_qwens_are_shares_of_a_layer(name):
+    found = Model(name).file.metadata
+    arch = found["general.architecture"]
+    n_used, width = (found[f"{arch}.expert_{k}"] for k in ("used_count", "feed_forward_length"))
+    key = "expert_feed_forward_length"
+    assert len(ops_of(name, key, feed_forward_length=n_used * width)) == len(ops_of(name))
+    assert "has shape" in refused(name, key, feed_forward_length=n_used * (width + 1))
+
+
 # -- switches -------------------------------------------------------------------------------------
 
 

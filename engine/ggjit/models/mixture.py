@@ -41,13 +41,13 @@ def weights_scale(c: Config) -> float:
 
 def experts(
     g: Graph, c: Config, blk: Weights, h: Buffer, routing: Routing, bias: Param | None = None,
-    *, unit: Unit = "silu", weigh_first: bool = False,
+    *, unit: Unit = "silu", weigh_first: bool = False, width: int | None = None,
 ) -> Buffer:  # fmt: skip
-    """Return what each token's experts make of it, each gated by a unit.
+    """Return what each token's experts, so many columns wide, make of it, each gated by a unit.
 
     `bias` helps to choose; with `weigh_first` weights multiply what experts get, not their results.
     """
-    n, n_ff = c.n_expert, c.n_ff_expert
+    n, n_ff = c.n_expert, width or c.n_ff_expert
     blk.ffn_gate_inp.expect_shape(n, c.n_embd)
     blk.ffn_gate_exps.expect_stack(n, n_ff, c.n_embd)
     blk.ffn_up_exps.expect_stack(n, n_ff, c.n_embd)

@@ -26,8 +26,18 @@ def feed_forward(
     g: Graph, c: Config, blk: Weights, h: Buffer, i: int, *, normalize: bool = False
 ) -> Buffer:
     """Routed experts, and one for every token."""
-    routed = experts(g, c, blk, h, routing(c, normalize=normalize))
+    routed = experts(g, c, blk, h, routing(c, normalize=normalize), width=expert_width(c))
     name = "expert_shared_feed_forward_length"
     shared = shared_expert(g, c, blk, h, c.integer(name) if c.has(name) else c.n_ff)
     gate = g.linear(h, blk.ffn_gate_inp_shexp.as_row())
     return g.add(routed, g.sigmoid_gate(gate, shared))
+
+
+def expert_width(c: Config) -> int:
+    """Return the width of an expert: older files mean an equal share of a layer's.
+
+    llama.cpp: src/models/qwen2moe.cpp.
+    """
+    if c.has("expert_feed_forward_length"):
+        return c.n_ff_expert
+    return c.n_ff // c.n_expert_used

@@ -9,6 +9,7 @@ from .attention import attention
 from .config import Config
 from .decoder import decoder
 from .mixture import experts, routing
+from .qwen2moe import expert_width
 from .registry import register
 from .rope import rope
 
@@ -16,5 +17,9 @@ from .rope import rope
 @register("qwen3moe")
 def forward(g: Graph, c: Config, w: Weights) -> Buffer:
     attend = partial(attention, g, c, rope=rope(c, interleaved=False), norm="head")
-    choice = routing(c, normalize=True)
-    return decoder(g, c, w, attend, lambda blk, h, i: experts(g, c, blk, h, choice))
+    choice, width = routing(c, normalize=True), expert_width(c)
+
+    def feed_forward(blk: Weights, h: Buffer, i: int) -> Buffer:
+        return experts(g, c, blk, h, choice, width=width)
+
+    return decoder(g, c, w, attend, feed_forward)
