@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from random_graphs import random_graph
-from tensors import param
+from tensors import param, tensor
 
+from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.cpu.storage import plan
 from ggjit.backends.cpu.tuning import Tuning, shapes_to_try
-from ggjit.graph import Graph, Linear, RMSNorm, Rope, RopeSpec, Scale, Softcap, Temper
+from ggjit.backends.reference import ReferenceExecutor
+from ggjit.graph import Graph, Linear, Param, RMSNorm, Rope, RopeSpec, Scale, Softcap, Temper
 from ggjit.kernels.tiles import META, SPARE, tile_shape
 from ggjit.simd.target import TARGETS
 
@@ -87,3 +89,26 @@ def test_spare_rows_are_enough_for_any_tile():
     shapes = [one.shape for one in shapes_to_try(Tuning(1, tile_shape()))]
     assert max(target.n_tokens for target in TARGETS) - 1 <= SPARE
     assert max(shape.n_tokens for shape in shapes) - 1 <= SPARE
+
+
+@pytest.mark.parametrize("unit", ["sigmoid", "softplus"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_functions_that_make_something_of_0_leave_no_traces_behind_rows(unit, n_threads):
+    """A row of 5 columns lies in 16, and a norm of the next row there sums all of them."""
+    rng, g = np.random.default_rng(0), Graph()
+
+    def random(name, *shape):
+        return Param(name, tensor(name, rng.normal(size=shape)))
+
+    x = g.embed(random("e", 8, 20))
+    narrow = g.linear(x, random("a", 5, 20))
+    made = g.sigmoid(narrow) if unit == "sigmoid" else g.softplus(narrow, random("bias", 5))
+    x = g.add(x, g.linear(made, random("b", 20, 5)))
+    part = g.columns(g.linear(x, random("c", 11, 20)), 1, 0, 5)
+    normed = g.rms_norm(part, random("w", 5), 1e-6)
+    g.linear(g.select(normed), random("o", 8, 5))
+    got, expected = (
+        executor.run(executor.new_state(), np.arange(6, dtype=np.int32), "all")
+        for executor in (CPUExecutor(g, 64, n_threads), ReferenceExecutor(g, 64))
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-5)

@@ -19,6 +19,7 @@ def sigmoid(
     for t in range(load(int64, count)):
         for i in range(t * stride + 64 * first, t * stride + 64 * last, 64):
             store(out + i, sigmoid_of(load(f32x16, x + i)))
+        clear_padding(out + t * stride, n_columns, 16 * last)
 
 
 @kernel
@@ -34,6 +35,14 @@ def softplus(
             if scale != 0:
                 made = mul(made, load(f32x16, scale + i))
             store(out + t * stride + i, made)
+        clear_padding(out + t * stride, n_columns, 16 * last)
+
+
+@device
+def clear_padding(row, n_columns, end):  # type: ignore[no-untyped-def]
+    """Put zeros behind a row's columns, before `end`: of 0 these functions do not make 0."""
+    for i in range(n_columns, end):
+        store(row + 4 * i, float32(0))
 
 
 @device
