@@ -136,7 +136,7 @@ def test_halves_stay_halves(folder, rng, tmp_path):
 def test_mistral(folder, rng, tmp_path, n_experts, grows):
     tensors, params = weights(rng), dict(MISTRAL)
     own = config(**SHARED | {"model_type": "mistral", "max_position_embeddings": 64})
-    own |= {"architectures": ["MistralForCausalLM"], "head_dim": 8}
+    own |= {"architectures": ["MistralForCausalLM"], "head_dim": 8, "rope_theta": 1e6}
     if n_experts:
         tensors = with_experts(tensors, n_experts)
         params["moe"] = {"num_experts": n_experts, "num_experts_per_tok": 2}
@@ -157,6 +157,39 @@ def test_mistral(folder, rng, tmp_path, n_experts, grows):
     made = convert(ours, tmp_path / "a.gguf", vocabulary=False)
     same_files(made, convert(theirs, tmp_path / "b.gguf", vocabulary=False))
     assert not FromCheckpoint.at(ours, vocabulary=False).notes()
+
+
+@pytest.mark.parametrize(
+    ("says", "base"),
+    [({}, 1e6), ({"sliding_window": 32}, 1e4), ({"sliding_window": 32, "rope_theta": 3e4}, 3e4)],
+)
+def test_a_base_that_mistral_leaves_out(folder, rng, says, base):
+    ours = folder("x", parts(llama(rng), 1), params=MISTRAL | says)
+    pairs = FromCheckpoint.at(ours, vocabulary=False).keys().pairs()
+    assert {p.name: p.value for p in pairs}["llama.rope.freq_base"] == base
+
+
+def test_windows_that_are_left_out_are_told(folder, rng):
+    params = MISTRAL | {"_sliding_window": [None, 32]}
+    origin = FromCheckpoint.at(folder("x", parts(llama(rng), 1), params=params), vocabulary=False)
+    [note] = origin.notes()
+    assert note == "params.json has _sliding_window, which is not heeded: attention sees everything"
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_yarn_alone_keeps_what_it_says_of_attention(folder, rng, is_applied):
+    yarn = {"factor": 4.0, "original_max_position_embeddings": 16, "alpha": 1, "beta": 32}
+    params = MISTRAL | {"yarn": yarn | {"apply_scale": is_applied}}
+    origin = FromCheckpoint.at(folder("x", parts(llama(rng), 1), params=params), vocabulary=False)
+    values = {p.name: p.value for p in origin.keys().pairs()}
+    assert values["mistral3.rope.scaling.yarn_log_multiplier"] == float(not is_applied)
+    assert "mistral3.attention.temperature_scale" not in values
+
+
+def test_a_pruned_llama_is_no_mistral(folder, rng):
+    params = PARAMS | {"use_scaled_rope": True, "rope_theta": 5e5, "hidden_dim": N_FF}
+    origin = FromCheckpoint.at(folder("x", parts(llama(rng), 1), params=params), vocabulary=False)
+    assert origin.tensors["rope_freqs.weight"].rows(0, 4)[-1] == 32
 
 
 def with_experts(tensors, n):

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..sources import CONFIG, Checkpoint
 from ..sources.files import inside
 from ..sources.strict_json import read_json
-from .params import FILE, config_of, says_context
+from .params import FILE, WINDOWS, config_of, says_context
 from .shards import read_consolidated
 
 __all__ = ["is_meta", "notes", "open_meta"]
@@ -30,8 +30,13 @@ def open_meta(folder: Path) -> Checkpoint:
 
 
 def notes(checkpoint: Checkpoint) -> list[str]:
-    """Return what was not said and had to be taken for granted, a line each."""
-    if checkpoint.config_file != FILE or says_context(read_json(checkpoint.config_path)):
+    """Return what was not said and had to be taken for granted, or is left out, a line each."""
+    if checkpoint.config_file != FILE:
         return []
-    n = checkpoint.config["max_position_embeddings"]
-    return [f"{FILE} does not say how long a context may be: {n} tokens are taken"]
+    params, found = read_json(checkpoint.config_path), []
+    if not says_context(params):
+        n = checkpoint.config["max_position_embeddings"]
+        found += [f"{FILE} does not say how long a context may be: {n} tokens are taken"]
+    if params.get(WINDOWS) is not None:
+        found += [f"{FILE} has {WINDOWS}, which is not heeded: attention sees everything"]
+    return found

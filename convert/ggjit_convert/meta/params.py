@@ -1,7 +1,8 @@
 """What params.json says, in the words of config.json.
 
-Sources: transformers' convert_llama_weights_to_hf.py for what Meta's leaves out, llama.cpp
-`conversion/mistral.py` and vLLM `transformers_utils/configs/mistral.py` for Mistral's.
+Sources: transformers' convert_llama_weights_to_hf.py for what Meta's leaves out; for Mistral's
+mistral-inference `transformer.py` (the base of rotary embeddings), llama.cpp
+`conversion/mistral.py` and vLLM `transformers_utils/configs/mistral.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ..sources import Checkpoint
 FILE = "params.json"
 EMBEDDING, GATE = "tok_embeddings.weight", "layers.0.feed_forward.w1.weight"
 CONTEXT = ("max_position_embeddings", "max_seq_len")
-MISTRAL_CONTEXT = 32768
+WINDOWS = "_sliding_window"  # Ministral 8B's, for each of some layers
+MISTRAL_CONTEXT, MISTRAL_BASE = 32768, 1e6
 SMALL = 4096  # models of Llama 3.2 are narrower, those of 3.1 at least as wide
 
 
@@ -32,11 +34,22 @@ def config_of(folder: Path, params: dict[str, Any], tensors: Mapping[str, Array]
         "num_attention_heads": n_heads,
         "num_key_value_heads": h.integer("n_kv_heads", default=n_heads, low=1),
         "rms_norm_eps": h.number("norm_eps"),
-        "rope_theta": h.number("rope_theta", default=10000.0),
+        "rope_theta": _base(h),
         "vocab_size": _n_vocab(h, tensors),
         "tie_word_embeddings": True,  # nobody says; an output that differs from it stays
     }
-    return config | (_mistral(h) if h.has("hidden_dim") else _meta(h, tensors))
+    return config | (_mistral(h) if _is_mistrals(h) else _meta(h, tensors))
+
+
+def _is_mistrals(h: Hyperparameters) -> bool:
+    """Tell whose it is: of Meta's only one that was pruned says its hidden_dim."""
+    return h.has("hidden_dim") and not h.has("use_scaled_rope")
+
+
+def _base(h: Hyperparameters) -> float:
+    """Return the base of rotary embeddings; Mistral's first model, which has none, had a window."""
+    is_long = _is_mistrals(h) and not h.has("sliding_window")
+    return h.number("rope_theta", default=MISTRAL_BASE if is_long else 10000.0)
 
 
 def says_context(params: Mapping[str, Any]) -> bool:
@@ -70,7 +83,7 @@ def _meta(h: Hyperparameters, tensors: Mapping[str, Array]) -> dict[str, Any]:
 
 def _llama_context(h: Hyperparameters) -> int:
     """Return how many tokens the version sees that has such values: 3.1, 3, Code Llama, 2, 1."""
-    base = h.number("rope_theta", default=10000.0)
+    base = _base(h)
     if h.flag("use_scaled_rope"):
         return 131072
     if base > 10000:
@@ -80,9 +93,10 @@ def _llama_context(h: Hyperparameters) -> int:
 
 def _mistral(h: Hyperparameters) -> dict[str, Any]:
     grows = h.below("llama_4_scaling").number("beta", default=None)
+    is_newer = h.has("yarn") or grows is not None  # Llama's keys do not say YaRN's apply_scale
     config: dict[str, Any] = {
-        "architectures": ["MistralForCausalLM" if grows is None else "Ministral3ForCausalLM"],
-        "model_type": "mistral" if grows is None else "ministral3",
+        "architectures": ["Ministral3ForCausalLM" if is_newer else "MistralForCausalLM"],
+        "model_type": "ministral3" if is_newer else "mistral",
         "intermediate_size": h.integer("hidden_dim", low=1),
         "max_position_embeddings": h.integer(*CONTEXT, default=MISTRAL_CONTEXT),
         "head_dim": h.integer("head_dim", default=None),
