@@ -40,7 +40,8 @@ class _Maker:
         self.g, self.rng, self.kind = g, rng, kind
         self.widths = [w for w in WIDTHS if w % gguf.GGML_QUANT_SIZES[kind][0] == 0]
         self.spec = RopeSpec(100.0 ** -np.linspace(0, 1, HEAD_DIM // 2), bool(rng.integers(2)))
-        self.buffers: list[Buffer] = [g.embed(self.matrix(N_VOCAB, self.any_width()))]
+        table = replace(self.matrix(N_VOCAB, self.any_width()), bias=None)
+        self.buffers: list[Buffer] = [g.embed(table)]
         self.n_layers = 0
 
     def any_width(self) -> int:
