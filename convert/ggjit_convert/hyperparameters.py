@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .errors import CheckpointError
 from .sources import Checkpoint, text_config
 
 REQUIRED: Any = object()
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Hyperparameters:
@@ -28,15 +31,20 @@ class Hyperparameters:
         if type(value) is float and value.is_integer():
             value = int(value)
         if value is not default and (type(value) is not int or not low <= value < 1 << 32):
-            raise self.error(name, f"is {value!r}, expected an integer of at least {low}")
+            raise self.error(name, f"is {repr(value)[:96]}, expected an integer of at least {low}")
         return value
 
-    def number(self, *names: str, default: Any = REQUIRED) -> float:
-        """Return the first of these that is there. Raises: CheckpointError naming it."""
+    def number(self, *names: str, default: Any = REQUIRED, low: float = -LARGEST) -> float:
+        """Return the first of these that is there, as float32 can have it.
+
+        Raises: CheckpointError naming it.
+        """
         name, value = self._first(names, default)
-        if value is not default and type(value) not in (int, float):
-            raise self.error(name, f"is {value!r}, expected a number")
-        return value if value is default else float(value)
+        if value is default:
+            return value
+        if type(value) not in (int, float) or not low <= value <= LARGEST:
+            raise self.error(name, f"is {repr(value)[:96]}, expected a number{_at_least(low)}")
+        return float(value)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """Return a truth value. Raises: CheckpointError naming it."""
@@ -96,3 +104,7 @@ class Hyperparameters:
         if default is REQUIRED:
             raise self.error(" or ".join(names), "is missing")
         return names[0], default
+
+
+def _at_least(low: float) -> str:
+    return f" of at least {low:g}" if low > -LARGEST else ""

@@ -16,9 +16,11 @@ from ggjit.gguf.shard import Shard
 from ggjit.gguf.values import Metadata
 from ggjit.graph.weights import MissingError, ShapeError
 from ggjit.models import architecture_of
+from ggjit.models.config import WrongValueError
 
 from .architectures import Architecture
 from .architectures.base import Tensors
+from .errors import CheckpointError
 from .keys import Keys, Pair
 
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
@@ -33,7 +35,8 @@ def rehearsed(
 ) -> tuple[list[str], list[str]]:
     """Return what is missing, with what is known to be, and a line for each of another shape.
 
-    What the engine misses counts if it makes sense of everything else.
+    What the engine misses counts if it makes sense of everything else. Raises: CheckpointError for
+    a value of the configuration that makes no sense, if tensors are not to blame.
     """
     shapes = {name: a.shape for name, a in tensors.items()}
     known, absent, right = list(missing), [], _right_rows(family, shapes)
@@ -52,6 +55,8 @@ def rehearsed(
         if name in tensors and not (absent and 1 in shape):  # 1 may be of one that is missing
             right[name] = shape
         file.tensors[name] = _empty(name, shape, path)  # to see what else is wrong
+    if isinstance(error, WrongValueError) and not (known or absent or right):
+        raise CheckpointError(error.problem, path=family.checkpoint.config_path)
     wrong = [f"{n} {list(tensors[n].shape)} instead of {list(s)}" for n, s in right.items()]
     return known if error else known + absent, wrong
 

@@ -107,7 +107,9 @@ def bnb(rng, shape, size, kind="nf4", nested=0):
     return {f"a.weight{end}": part for end, part in parts.items()}, values.reshape(shape)
 
 
-@pytest.mark.parametrize(("shape", "size"), [((6, 96), 64), ((5, 33), 16), ((7, 3), 64)])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((6, 96), 64), ((5, 33), 16), ((7, 3), 64), ((7, 3), 1 << 31)]
+)
 @pytest.mark.parametrize("nested", [0, 4])
 @pytest.mark.parametrize("kind", ["nf4", "fp4"])
 def test_bitsandbytes_of_4_bits(folded, rng, shape, size, nested, kind):

@@ -1,5 +1,7 @@
 """Quantized checkpoints fold into plain tensors: each number by itself, as the format says."""
 
+import json
+
 import numpy as np
 import pytest
 from checkpoint_files import bf16, write
@@ -212,10 +214,16 @@ MLX = {"a.weight": np.ones((8, 1), np.uint32), "a.scales": X[:, :1], "a.biases":
 MLX_4 = {"bits": 4, "group_size": 8}
 BLOCKS = np.ones((2, 3, 1, 16), np.uint8)
 STATE = "a.weight.quant_state.bitsandbytes__nf4"
+
+
+def state(**values):
+    return np.frombuffer(json.dumps(values).encode(), np.uint8)
+
+
 BNB = {
     "a.weight": np.ones((8, 1), np.uint8), "a.weight.quant_map": np.ones(16, np.float32),
     "a.weight.absmax": X[0, :1],
-    STATE: np.frombuffer(b'{"blocksize": 64, "shape": [2, 8]}', np.uint8),
+    STATE: state(blocksize=64, shape=[2, 8]),
 }  # fmt: skip
 FP8 = {"quant_method": "fp8", "weight_block_size": [4, 4]}
 BAD = {
@@ -284,8 +292,17 @@ BAD = {
         {"quant_method": "bitsandbytes"}, "bitsandbytes__nf4': is not valid JSON",
     ),
     "a state of vectors": (
-        BNB | {STATE: np.frombuffer(b'{"shape": [8]}', np.uint8)},
+        BNB | {STATE: state(shape=[8])},
         {"quant_method": "bitsandbytes"}, r"nf4': shape: is \[8\], expected a matrix",
+    ),
+    "endless blocks": (
+        BNB | {STATE: state(blocksize=10**30, shape=[2, 8])},
+        {"quant_method": "bitsandbytes"}, "blocksize: is '10000000000",
+    ),
+    "an offset beyond float32": (
+        BNB | {STATE: state(nested_offset=10**400, shape=[2, 8]),
+               "a.weight.nested_absmax": X[0, :1], "a.weight.nested_quant_map": X[0]},
+        {"quant_method": "bitsandbytes"}, "nested_offset: is '10000000000",
     ),
     "a state without an offset": (
         BNB | {"a.weight.nested_absmax": X[0, :1], "a.weight.nested_quant_map": X[0]},

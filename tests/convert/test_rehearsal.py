@@ -93,6 +93,13 @@ def test_experts_that_are_missing_or_of_another_shape(tmp_path):
     )
 
 
+def test_experts_are_counted_without_a_list_of_all():
+    known = open_checkpoint(DATA / "mixtral_1_of_3")
+    config = known.config | {"num_local_experts": (1 << 32) - 1}
+    with pytest.raises(CheckpointError, match="have not the 4294967295 experts"):
+        FromCheckpoint(Checkpoint(known.path, config, known.tensors))
+
+
 @pytest.mark.parametrize("name", ["deepseek2_v3", "kimi_wide", "qwen3next_wide", "gptoss_1_of_3"])
 def test_what_is_missing_does_not_make_others_wrong(name):
     family = architecture_of(open_checkpoint(DATA / name))

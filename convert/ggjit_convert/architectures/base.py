@@ -37,6 +37,7 @@ SHARED_KEYS: list[tuple[str, tuple[str, ...], bool]] = [
     ("attention.value_length", ("head_dim",), True),
 ]
 NEEDED = ("context_length", "embedding_length", "attention.head_count")
+MOST_BLOCKS = 1024  # each takes a line in the table of names
 SCORES = {"softmax": 1, "sigmoid": 2}
 SCORE_NAMES = ("score_function", "scoring_func", "moe_router_activation_func")
 
@@ -63,6 +64,9 @@ class Architecture:
         self.h = Hyperparameters(checkpoint, self.defaults | text_defaults(checkpoint.config))
         self.n_layers = self.h.integer("num_hidden_layers", "n_layer", "n_layers", low=1)
         self.rope = rotary(self.h)
+        if self.n_blocks > MOST_BLOCKS:
+            problem = f"makes {self.n_blocks} layers, at most {MOST_BLOCKS} are converted"
+            raise self.h.error("num_hidden_layers", problem)
 
     # -- what a family adds to ---------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def llama3_frequencies(rope: Hyperparameters, n_dims: int) -> Tensors:
     if rope.text("rope_type", "type", default="").lower() != "llama3":
         return {}
     base = rope.number("rope_theta", default=10000.0)
-    factor = rope.number("factor", default=8.0)
+    factor = rope.number("factor", default=8.0, low=1.0)
     low = rope.number("low_freq_factor", default=1.0)
     high = rope.number("high_freq_factor", default=4.0)
     old = rope.number("original_max_position_embeddings", default=8192.0)

@@ -69,7 +69,7 @@ def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
 
 
 def _stacked(stacks: dict[str, dict[int, Array]], n_experts: int) -> Tensors:
-    lacking = [n for n, of in stacks.items() if sorted(of) != list(range(n_experts))]
+    lacking = [n for n, of in stacks.items() if len(of) != n_experts or max(of) != n_experts - 1]
     odd = [n for n, of in stacks.items() if len({a.shape for a in of.values()}) > 1]
     problems = listed(f"have not the {n_experts} experts that config.json says", lacking)
     problems += listed("have experts of different shapes", odd)

@@ -63,8 +63,8 @@ def four_bits(tensors: Tensors, name: str, state: Settings) -> Array:
         bytes = integers(pairs, first // 2, -(-last // 2))[:, 0]
         numbers = nibbles(bytes[:, None])[:, ::-1].reshape(-1)[first % 2 :][: last - first]
         block = first // size
-        each = np.repeat(scales(block, -(-last // size)), size)[first - block * size :]
-        return (table.rows(0, 16)[numbers] * each[: last - first]).reshape(-1, n_in)
+        each = scales(block, -(-last // size))[np.arange(first, last) // size - block]
+        return (table.rows(0, 16)[numbers] * each).reshape(-1, n_in)
 
     return Combined(name, shape, read, (pairs, table, *sources), "decoded")
 

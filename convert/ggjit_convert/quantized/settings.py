@@ -11,8 +11,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import CheckpointError
-
-LARGEST = np.finfo(np.float32).max
+from ..hyperparameters import LARGEST
 
 Tensors = dict[str, Array]
 
@@ -39,14 +38,14 @@ class Settings:
     def number(self, name: str, default: int) -> int:
         """Return a count. Raises: CheckpointError for anything else."""
         value = self.values.get(name, default)
-        if type(value) is not int or value < 1:
+        if type(value) is not int or not 1 <= value < 1 << 32:
             raise self.error(name, f"is {str(value)[:96]!r}, expected a number of at least 1")
         return value
 
     def real(self, name: str) -> np.float32:
         """Return a finite number. Raises: CheckpointError for anything else."""
         value: Any = self.values.get(name)
-        if type(value) not in (int, float) or not abs(value) < LARGEST:
+        if type(value) not in (int, float) or not abs(value) <= LARGEST:
             raise self.error(name, f"is {str(value)[:96]!r}, expected a number")
         return np.float32(value)
 

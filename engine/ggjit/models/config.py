@@ -10,6 +10,15 @@ from ..gguf import GGUFFile, printable, shown
 
 REQUIRED = object()
 
+
+class WrongValueError(ValueError):
+    """A key whose value makes no sense."""
+
+    def __init__(self, problem: str, path: object) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.problem = problem
+
+
 # Keys of an architecture that say nothing about its mathematics, or what tensors say as well.
 HARMLESS = {
     "context_length", "vocab_size", "rope.scaling.finetuned", "tensor_data_layout",
@@ -68,10 +77,10 @@ class Config:
             return self.file.get(key, kind)
         return self.file.get(key, kind, default)
 
-    def wrong(self, name: str, value: object, wanted: str) -> ValueError:
+    def wrong(self, name: str, value: object, wanted: str) -> WrongValueError:
         """Return the error for a key's value."""
         found = f"{self.arch}.{name} is {shown(value)}"
-        return ValueError(f"{self.file.path}: {found}, expected {wanted}")
+        return WrongValueError(f"{found}, expected {wanted}", self.file.path)
 
     def has(self, name: str) -> bool:
         """Tell whether the file has a key."""
