@@ -213,5 +213,5 @@ def test_what_a_gguf_adapter_cannot_hold_of_tokens(adapter, rng, tmp_path, n_mor
     if not n_more:
         convert(folder, tmp_path / "a.gguf", base=TIED)
         return
-    with pytest.raises(CheckpointError, match="are whole, which only merging"):
+    with pytest.raises(CheckpointError, match="is whole, which only merging"):
         convert(folder, tmp_path / "a.gguf", base=TIED)
