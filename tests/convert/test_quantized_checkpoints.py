@@ -149,7 +149,7 @@ def test_awq(folded, rng):
 
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("zero_points", [False, True])
-@pytest.mark.parametrize("reordered", [False, True])
+@pytest.mark.parametrize("reordered", [False, True, None])
 def test_packed_integers(folded, rng, bits, zero_points, reordered):
     n_out, n_in, n_groups = 13, 42, 3
     codes = rng.integers(0, 1 << bits, (n_out, n_in))
@@ -166,6 +166,8 @@ def test_packed_integers(folded, rng, bits, zero_points, reordered):
     if reordered:
         group = rng.integers(0, n_groups, n_in)
         tensors["a.weight_g_idx"] = group.astype(np.int32)
+    if reordered is None:
+        tensors["a.weight_g_idx"] = np.full(n_in, -1, np.int32)
     groups = {"group_0": {"weights": {"strategy": "group", "num_bits": bits, "type": "int"}}}
     config = {"format": "pack-quantized", "config_groups": groups}
     out = folded(tensors, quant_method="compressed-tensors", **config)
@@ -251,6 +253,30 @@ BAD = {
     "a group beyond": (GPTQ | {"a.g_idx": WORDS[0]}, {"quant_method": "gptq"}, "beyond"),
     "other groups": (GPTQ | {"a.scales": X[:2]}, {"quant_method": "gptq"}, r"shape \(2, 8\)"),
     "more inputs": (GPTQ | {"a.g_idx": np.zeros(16, np.int32)}, {"quant_method": "gptq"}, "shape"),
+    "an order of two axes": (GPTQ | {"a.g_idx": np.zeros((8, 1), np.int32)},
+                             {"quant_method": "gptq"}, r"g_idx' has the shape \(8, 1\)"),
+    "inputs that fill no word": (GPTQ | {"a.g_idx": np.zeros(9, np.int32)},
+                                 {"quant_method": "gptq"}, "9 inputs and 8 outputs, which fill no"),
+    "words of floats": (GPTQ | {"a.qweight": X[:1]}, {"quant_method": "gptq"},
+                        "'a.qweight' is F32, expected integers"),
+    "zero points of floats": (AWQ | {"a.qzeros": X[:1, :1]}, {"quant_method": "awq"},
+                              "'a.qzeros' is F32, expected integers"),
+    "packed zero points of floats": (PACKED | {"a.weight_zero_point": X[:1, :1]}, CT,
+                                     "'a.weight_zero_point' is F32, expected integers"),
+    "mlx's words of floats": (MLX | {"a.weight": X[:, :1]}, MLX_4, "'a.weight' is F32, expected"),
+    "blocks of floats": ({"a_blocks": BLOCKS.astype(np.float32), "a_scales": BLOCKS[..., 0]},
+                         {"quant_method": "mxfp4"}, "'a_blocks' is F32, expected integers"),
+    "nested scales of floats": (
+        BNB | {STATE: state(nested_offset=1, shape=[2, 8]), "a.weight.nested_absmax": X[0, :1],
+               "a.weight.nested_quant_map": np.ones(256, np.float32)},
+        {"quant_method": "bitsandbytes"}, "'a.weight.absmax' is F32, expected integers",
+    ),
+    "int8 of floats": ({"a.weight": X, "a.SCB": X[0]}, {"quant_method": "bitsandbytes"},
+                       "'a.weight' is F32, expected integers"),
+    "nvfp4 of floats": (
+        {"a.weight": X, "a.weight_scale": X[:, :1], "a.weight_scale_2": X[0, :1]},
+        {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "'a.weight' is F32, expected integers",
+    ),
     "another packing": (GPTQ, AUTO_ROUND | {"packing_format": "x"}, "format: is 'x', known"),
     "gemv": (AWQ, {"quant_method": "awq", "version": "gemv"}, "version: is 'gemv'"),
     "awq of 3 bits": (AWQ, {"quant_method": "awq", "bits": 3}, "bits: is '3'"),

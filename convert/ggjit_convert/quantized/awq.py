@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Array, Floats
 from ..transforms import Combined
-from .parts import check_shape, integers, taken, unpacked
+from .parts import check_shape, integers, taken, taken_integers, unpacked
 from .settings import Settings, Tensors
 
 BITS = 4
@@ -23,9 +23,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".qweight")]:
         base = name.removesuffix(".qweight")
-        weight, zeros, scales = (
-            taken(out, f"{base}.{part}") for part in ("qweight", "qzeros", "scales")
-        )
+        weight, zeros = (taken_integers(out, f"{base}.{part}") for part in ("qweight", "qzeros"))
+        scales = taken(out, f"{base}.scales")
         out[f"{base}.weight"] = dequantized(weight, zeros, scales)
     return out
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..sources.strict_json import parse_object
 from ..transforms import Combined
-from .parts import check_shape, integers, nibbles, taken
+from .parts import check_integers, check_shape, integers, nibbles, taken, taken_integers
 from .settings import Settings, Tensors
 
 STATE = re.compile(r"(.*)\.quant_state\.bitsandbytes__(nf4|fp4)")
@@ -35,7 +35,7 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
             form = out.pop(f"{base}weight_format", None)
             if form and integers(form).any():
                 raise ValueError(f"tensor {form.name!r} is not 0, rows as they are")
-            out[f"{base}weight"] = of_int8(taken(out, f"{base}weight"), taken(out, name))
+            out[f"{base}weight"] = of_int8(taken_integers(out, f"{base}weight"), taken(out, name))
     return out
 
 
@@ -49,7 +49,8 @@ def _state(a: Array, settings: Settings) -> Settings:
 def four_bits(tensors: Tensors, name: str, state: Settings) -> Array:
     """Return a tensor of which parts are below its name, and take those out."""
     shape, size = state.block_size("shape"), state.number("blocksize", 64)
-    pairs, table, largest = (taken(tensors, name + end) for end in ("", ".quant_map", ".absmax"))
+    table, largest = (taken(tensors, name + end) for end in (".quant_map", ".absmax"))
+    pairs = taken_integers(tensors, name)
     if len(shape) != 2:
         raise state.error("shape", f"is {list(shape)}, expected a matrix")
     n, n_in = math.prod(shape), shape[1]
@@ -78,6 +79,7 @@ def _scales(
     above, table = (taken(tensors, name + end) for end in (".nested_absmax", ".nested_quant_map"))
     size, offset = state.number("nested_blocksize", 256), state.real("nested_offset")
     check_shape(table, 256)
+    check_integers(largest)
     check_shape(above, -(-largest.shape[0] // size))
 
     def read(start: int, stop: int) -> Floats:

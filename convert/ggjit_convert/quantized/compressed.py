@@ -12,7 +12,16 @@ from ..arrays import Array, Floats
 from ..transforms import Combined
 from . import mxfp4, nvfp4
 from .float8 import of_weights, with_scales
-from .parts import Integers, check_shape, groups_of, integers, taken, unpacked
+from .parts import (
+    Integers,
+    check_integers,
+    check_shape,
+    groups_of,
+    integers,
+    taken,
+    taken_integers,
+    unpacked,
+)
 from .settings import Settings, Tensors
 
 PACKED, MXFP4, NVFP4 = "pack-quantized", "mxfp4-pack-quantized", "nvfp4-pack-quantized"
@@ -69,9 +78,12 @@ def _packed(tensors: Tensors, bits: int) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".weight_shape")]:
         base = name.removesuffix("_shape")
-        words, scales, shape = (taken(out, base + part) for part in ("_packed", "_scale", "_shape"))
-        zeros, groups = out.pop(f"{base}_zero_point", None), out.pop(f"{base}_g_idx", None)
-        out[base] = dequantized(words, scales, integers(shape).tolist(), zeros, groups, bits)
+        words, shape = (taken_integers(out, base + part) for part in ("_packed", "_shape"))
+        scales = taken(out, f"{base}_scale")
+        zeros, order = out.pop(f"{base}_zero_point", None), out.pop(f"{base}_g_idx", None)
+        if order and integers(order).min(initial=0) < 0:
+            order = None  # of -1, as it is made: nobody set it
+        out[base] = dequantized(words, scales, integers(shape).tolist(), zeros, order, bits)
     return out
 
 
@@ -86,6 +98,7 @@ def dequantized(
     check_shape(words, n_out, -(-n_in // len(shifts)))
     check_shape(scales, n_out, n_groups)
     if zeros is not None:
+        check_integers(zeros)
         check_shape(zeros, -(-n_out // len(shifts)), n_groups)
     if order is None and (not n_groups or n_in % n_groups):
         raise ValueError(f"tensor {scales.name!r} has {n_groups} groups, odd for {n_in} inputs")

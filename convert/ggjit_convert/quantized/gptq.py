@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Array, Floats
 from ..transforms import Combined
-from .parts import Integers, check_shape, codes, groups_of, integers, taken
+from .parts import Integers, check_shape, codes, groups_of, integers, taken, taken_integers
 from .settings import Settings, Tensors
 
 WHOLE = 32  # numbers of any width that fill words
@@ -26,9 +26,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".qweight")]:
         base = name.removesuffix(".qweight")
-        weight, zeros, scales = (
-            taken(out, f"{base}.{part}") for part in ("qweight", "qzeros", "scales")
-        )
+        weight, zeros = (taken_integers(out, f"{base}.{part}") for part in ("qweight", "qzeros"))
+        scales = taken(out, f"{base}.scales")
         sources = [weight, zeros, scales]
         if f"{base}.g_idx" in out or not is_ordered:
             sources.append(taken(out, f"{base}.g_idx"))
@@ -51,6 +50,9 @@ def dequantized(sources: Sequence[Array], group: Integers, bits: int, less: int)
     weight, zeros, scales = sources[:3]
     check_shape(scales, zeros.shape[0], weight.shape[-1])
     n_in, (n_groups, n_out) = len(group), scales.shape
+    if n_in * bits % WHOLE or n_out * bits % WHOLE:
+        problem = f"is of {n_in} inputs and {n_out} outputs, which fill no words of {bits} bits"
+        raise ValueError(f"tensor {weight.name!r} {problem}")
     check_shape(weight, n_in * bits // WHOLE, n_out)
     check_shape(zeros, n_groups, n_out * bits // WHOLE)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..errors import CheckpointError
 from ..transforms import Combined
-from .parts import check_shape, codes, integers, taken
+from .parts import check_shape, codes, integers, taken, taken_integers
 from .settings import Settings, Tensors
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -36,9 +36,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
         base = name.removesuffix(".scales")
         own = settings.values.get(base)  # of one layer, where it has its own
         size = (settings.below(base, own) if own else settings).number("group_size", 64)
-        weight, scales, biases = (
-            taken(out, f"{base}.{part}") for part in ("weight", "scales", "biases")
-        )
+        weight = taken_integers(out, f"{base}.weight")
+        scales, biases = (taken(out, f"{base}.{part}") for part in ("scales", "biases"))
         out[f"{base}.weight"] = dequantized(weight, scales, biases, size)
     return {STACKED.sub(".mlp.experts.", name): a for name, a in out.items()}
 

@@ -15,7 +15,7 @@ from ggjit.gguf import GGMLType
 
 from ..arrays import Array, Bytes, Floats
 from ..transforms import reshaped
-from .parts import check_shape, integers, nibbles, taken
+from .parts import check_shape, integers, nibbles, taken_integers
 from .settings import Settings, Tensors
 
 COLUMNS = 32
@@ -25,7 +25,7 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith("_blocks")]:
         base = name.removesuffix("_blocks")
-        codes, scales = taken(out, name), taken(out, f"{base}_scales")
+        codes, scales = (taken_integers(out, n) for n in (name, f"{base}_scales"))
         check_shape(codes, *scales.shape, COLUMNS // 2)
         out[base] = Mxfp4(base, codes, scales)
     return out
@@ -36,7 +36,7 @@ def fold_packed(tensors: Tensors) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".weight_packed")]:
         base = name.removesuffix("_packed")
-        codes, scales = taken(out, name), taken(out, f"{base}_scale")
+        codes, scales = (taken_integers(out, n) for n in (name, f"{base}_scale"))
         check_shape(codes, *scales.shape[:-1], scales.shape[-1] * COLUMNS // 2)
         out[base] = Mxfp4(base, reshaped(codes, *scales.shape, COLUMNS // 2), scales)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..transforms import Combined
 from .float8 import with_scales
-from .parts import check_shape, integers, nibbles, taken
+from .parts import check_shape, integers, nibbles, taken, taken_integers
 from .settings import Settings, Tensors
 
 GROUP = 16
@@ -25,8 +25,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".weight_scale_2")]:
         base = name.removesuffix("_scale_2")
-        parts = (taken(out, base + part) for part in ("", "_scale", "_scale_2"))
-        out[base] = dequantized(*parts, is_inverse=False)
+        scales = (taken(out, base + part) for part in ("_scale", "_scale_2"))
+        out[base] = dequantized(taken_integers(out, base), *scales, is_inverse=False)
     return with_scales(out, ())
 
 
@@ -35,8 +35,8 @@ def fold_packed(tensors: Tensors) -> Tensors:
     out = dict(tensors)
     for name in [name for name in out if name.endswith(".weight_global_scale")]:
         base = name.removesuffix("_global_scale")
-        parts = (taken(out, base + part) for part in ("_packed", "_scale", "_global_scale"))
-        out[base] = dequantized(*parts, is_inverse=True)
+        scales = (taken(out, base + part) for part in ("_scale", "_global_scale"))
+        out[base] = dequantized(taken_integers(out, f"{base}_packed"), *scales, is_inverse=True)
     return out
 
 

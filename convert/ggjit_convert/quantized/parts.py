@@ -20,8 +20,7 @@ DTYPES = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.
 
 def integers(a: Array, start: int = 0, stop: int | None = None) -> Integers:
     """Return part of the first axis of a tensor of integers. Raises: ValueError for another."""
-    if a.type not in DTYPES:
-        raise ValueError(f"tensor {a.name!r} is {a.type.name}, expected integers")
+    check_integers(a)
     stop = a.shape[0] if stop is None else stop
     return a.blocks(start, stop).view(DTYPES[a.type]).reshape(stop - start, *a.shape[1:])
 
@@ -33,6 +32,18 @@ def taken(tensors: Tensors, name: str) -> Array:
     return tensors.pop(name)
 
 
+def taken_integers(tensors: Tensors, name: str) -> Array:
+    """Take out a tensor of integers. Raises: ValueError if it is missing, or another."""
+    check_integers(a := taken(tensors, name))
+    return a
+
+
+def check_integers(a: Array) -> None:
+    """Raise ValueError if a tensor is not of integers."""
+    if a.type not in DTYPES:
+        raise ValueError(f"tensor {a.name!r} is {a.type.name}, expected integers")
+
+
 def check_shape(a: Array, *expected: int) -> None:
     """Raise ValueError if a tensor has another shape."""
     if a.shape != expected:
@@ -41,6 +52,7 @@ def check_shape(a: Array, *expected: int) -> None:
 
 def groups_of(order: Array, n_groups: int) -> Integers:
     """Return each input's group. Raises: ValueError for one that there is not."""
+    check_shape(order, order.shape[0])
     groups = integers(order)
     if groups.size and not (groups.min() >= 0 and groups.max() < n_groups):
         raise ValueError(f"tensor {order.name!r} has a group beyond the {n_groups} there are")
