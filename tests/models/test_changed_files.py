@@ -103,6 +103,7 @@ SENSELESS = [
     ("granitehybrid_dense", {"ssm__inner_size": 41}, "inner_size is 41.*multiple of 5 heads"),
     ("qwen35_groups", {"ssm__group_count": 4, "ssm__state_size": 3}, "divisor of 6 heads"),
     ("qwen35_wide", {"ssm__inner_size": 5}, "inner_size is 5.*multiple of 3 heads"),
+    ("qwen35_wide", {"attention__value_length": 5}, "value_length is 5.*, the width of gates"),
     ("lfm2_groups", {"attention__head_count_kv": np.ones(500)}, "expected an integer for each"),
     ("lfm2_groups", {"attention__head_count_kv": np.ones(1, np.int32)}, "expected as many as 3"),
     ("gemma2_caps", {"attention__sliding_window_pattern": np.ones(1)}, "[1.0], expected a number"),

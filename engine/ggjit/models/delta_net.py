@@ -77,10 +77,12 @@ def gated_attention(
 ) -> Buffer:  # fmt: skip
     """Attention whose result is gated; a head's gate comes behind its query."""
     n, dim = c.n_head, c.head_dim
+    if c.value_dim != dim:
+        raise c.wrong("attention.value_length", c.value_dim, f"{dim}, the width of gates")
     blk.attn_q.expect_shape(2 * n * dim, c.n_embd)
     blk.attn_k.expect_shape(c.n_kv_head * dim, c.n_embd)
-    blk.attn_v.expect_shape(c.n_kv_head * c.value_dim, c.n_embd)
-    blk.attn_output.expect_shape(c.n_embd, n * c.value_dim)
+    blk.attn_v.expect_shape(c.n_kv_head * dim, c.n_embd)
+    blk.attn_output.expect_shape(c.n_embd, n * dim)
     both = g.linear(h, blk.attn_q)
     q = g.rms_norm(g.columns(both, n, 0, dim), blk.attn_q_norm, c.norm_eps, n)
     k = g.rms_norm(g.linear(h, blk.attn_k), blk.attn_k_norm, c.norm_eps, c.n_kv_head)
