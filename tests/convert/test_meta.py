@@ -267,6 +267,7 @@ BAD = {
     "vocab_size: is 0": {"vocab_size": 0},
     "norm_eps: is missing": {"norm_eps": None},
     "yarn: must be an object": {"hidden_dim": 8, "yarn": [1]},
+    "llama_4_scaling: is only": {"hidden_dim": N_FF, "llama_4_scaling": {"beta": 0.1}},
     "factor: is missing": {"hidden_dim": 8, "yarn": {}},
     "num_experts: is missing": {"hidden_dim": 8, "moe": {}},
     "quant_method: is 'int3'": {"hidden_dim": N_FF, "quantization": {"qformat_weight": "int3"}},

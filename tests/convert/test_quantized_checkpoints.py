@@ -170,6 +170,8 @@ def test_packed_integers(folded, rng, bits, zero_points, reordered):
         tensors["a.weight_g_idx"] = np.full(n_in, -1, np.int32)
     groups = {"group_0": {"weights": {"strategy": "group", "num_bits": bits, "type": "int"}}}
     config = {"format": "pack-quantized", "config_groups": groups}
+    merged = {"R1": {"apply": [{"location": "weight_output"}]}}
+    config["transform_config"] = {"config_groups": merged}
     out = folded(tensors, quant_method="compressed-tensors", **config)
     assert list(out) == ["a.weight"]
     expected = (codes - zeros[:, group]).astype(np.float32) * scales[:, group]
@@ -277,12 +279,27 @@ BAD = {
         {"a.weight": X, "a.weight_scale": X[:, :1], "a.weight_scale_2": X[0, :1]},
         {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "'a.weight' is F32, expected integers",
     ),
+    "a shape of two axes": (PACKED | {"a.weight_shape": np.array([[8], [8]])}, CT,
+                            "expected matrices"),
+    "rotations at run time": (PACKED, CT | {"transform_config": {"config_groups": {"R4": {
+        "apply": [{"location": "weight_input"}, {"location": "input"}],
+    }}}}, "transform_config: has rotations at run time, of the input"),
+    "mlx's vector": ({"a.weight": WORDS[0, :4], "a.scales": X[0, :1], "a.biases": X[0, :1]},
+                     MLX_4, r"'a.scales' has the shape \(1,\), expected a matrix"),
+    "blocks of a vector": (
+        {"a_blocks": BLOCKS[0, 0], "a_scales": BLOCKS[0, 0, :, 0]}, {"quant_method": "mxfp4"},
+        r"'a_scales' has the shape \(1,\), expected a matrix",
+    ),
+    "int8 of three axes": ({"a.weight": BLOCKS, "a.SCB": X[0, :2]},
+                           {"quant_method": "bitsandbytes"}, r"shape \(2, 3, 1, 16\)"),
+    "an endless state": (BNB | {STATE: np.zeros(1 << 17, np.uint8)},
+                         {"quant_method": "bitsandbytes"}, "has 131072 bytes, at most 65536"),
     "another packing": (GPTQ, AUTO_ROUND | {"packing_format": "x"}, "format: is 'x', known"),
     "gemv": (AWQ, {"quant_method": "awq", "version": "gemv"}, "version: is 'gemv'"),
     "awq of 3 bits": (AWQ, {"quant_method": "awq", "bits": 3}, "bits: is '3'"),
     "awq's zeros": (AWQ | {"a.qzeros": WORDS}, {"quant_method": "awq"}, "shape"),
     "another shape": (PACKED | {"a.weight_shape": np.array([8, 99])}, CT, "shape"),
-    "a shape of three": (PACKED | {"a.weight_shape": np.array([8, 8, 1])}, CT, "expected a matrix"),
+    "a shape of three": (PACKED | {"a.weight_shape": np.array([8, 8, 1])}, CT, "expected matrices"),
     "odd groups": (PACKED | {"a.weight_scale": X[:, :3]}, CT, "3 groups, odd for 8 inputs"),
     "several widths": ({}, CT | {"config_groups": {"a": BITS_4, "b": {"weights": {"num_bits": 8}}}},
                        "has 2 groups, those of one number of bits"),

@@ -93,6 +93,8 @@ def _llama_context(h: Hyperparameters) -> int:
 
 def _mistral(h: Hyperparameters) -> dict[str, Any]:
     grows = h.below("llama_4_scaling").number("beta", default=None)
+    if grows and not h.has("yarn"):
+        raise h.error("llama_4_scaling", "is only known together with yarn")
     is_newer = h.has("yarn") or grows is not None  # Llama's keys do not say YaRN's apply_scale
     config: dict[str, Any] = {
         "architectures": ["Ministral3ForCausalLM" if is_newer else "MistralForCausalLM"],

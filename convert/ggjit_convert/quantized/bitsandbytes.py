@@ -20,6 +20,7 @@ from .parts import check_integers, check_shape, integers, nibbles, taken, taken_
 from .settings import Settings, Tensors
 
 STATE = re.compile(r"(.*)\.quant_state\.bitsandbytes__(nf4|fp4)")
+MOST_TEXT = 1 << 16  # bytes of JSON; there are some 200
 INT8_SCALE = np.float32(1 / 127)
 Scales = Callable[[int, int], Floats]
 
@@ -41,6 +42,8 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
 
 def _state(a: Array, settings: Settings) -> Settings:
     """Return the JSON that a tensor has for bytes."""
+    if a.shape[0] > MOST_TEXT:
+        raise ValueError(f"tensor {a.name[:96]!r} has {a.shape[0]} bytes, at most {MOST_TEXT}")
     folder, text = settings.path.parent, integers(a).astype(np.uint8).tobytes()
     within = f"tensor {a.name[:96]!r}"
     return Settings(folder, parse_object(text, folder, within), within=within)
@@ -93,6 +96,7 @@ def _scales(
 def of_int8(weight: Array, scales: Array) -> Array:
     """Shapes: weight [n_out, n_in], scales [n_out], of what is 127."""
     check_shape(scales, weight.shape[0])
+    check_shape(weight, weight.shape[0], weight.shape[-1])
 
     def read(start: int, stop: int) -> Floats:
         numbers = integers(weight, start, stop).astype(np.float32)

@@ -6,6 +6,9 @@ the middle of the range is zero.
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 
 from ..arrays import Array, Floats
@@ -31,6 +34,7 @@ MIXED = "mixed-precision"  # each group has its own
 
 
 def fold(tensors: Tensors, settings: Settings) -> Tensors:
+    _check_rotations(settings)
     groups = _groups(settings)
     kinds = {kind for kind, _ in groups}
     bits = {weights.one_of("num_bits", (2, 4, 8)) for kind, weights in groups if kind == PACKED}
@@ -46,6 +50,13 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     if odd:
         raise ValueError(f"tensor {odd[:96]!r} has no shape, nor scales of another format")
     return _scaled(out, blocks.pop()) if blocks else out
+
+
+def _check_rotations(settings: Settings) -> None:
+    """Raise CheckpointError for rotations of what goes in or out, which are not in the weights."""
+    given = json.dumps(settings.values.get("transform_config"))
+    if odd := re.search(r'"location": "(input|output)"', given):
+        raise settings.error("transform_config", f"has rotations at run time, of the {odd[1]}")
 
 
 def _groups(settings: Settings) -> list[tuple[str, Settings]]:
@@ -83,7 +94,8 @@ def _packed(tensors: Tensors, bits: int) -> Tensors:
         zeros, order = out.pop(f"{base}_zero_point", None), out.pop(f"{base}_g_idx", None)
         if order and integers(order).min(initial=0) < 0:
             order = None  # of -1, as it is made: nobody set it
-        out[base] = dequantized(words, scales, integers(shape).tolist(), zeros, order, bits)
+        sizes = integers(shape).tolist() if shape.shape == (2,) else []
+        out[base] = dequantized(words, scales, sizes, zeros, order, bits)
     return out
 
 
@@ -93,7 +105,8 @@ def dequantized(
 ) -> Array:  # fmt: skip
     """Shapes: words [n_out, n_in / per word], scales [n_out, n_groups], zeros [n_out / .., ..]."""
     if len(shape) != 2 or len(scales.shape) != 2 or min(shape) < 1:
-        raise ValueError(f"tensor {words.name!r} has the shape {shape}, expected a matrix")
+        sizes = f"{shape} and {list(scales.shape)}"
+        raise ValueError(f"tensor {words.name!r} and its scales are {sizes}, expected matrices")
     (n_out, n_in), n_groups, shifts = shape, scales.shape[1], np.arange(0, 32, bits)
     check_shape(words, n_out, -(-n_in // len(shifts)))
     check_shape(scales, n_out, n_groups)

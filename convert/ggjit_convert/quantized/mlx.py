@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..errors import CheckpointError
 from ..transforms import Combined
-from .parts import check_shape, codes, integers, taken, taken_integers
+from .parts import check_matrix, check_shape, codes, integers, taken, taken_integers
 from .settings import Settings, Tensors
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -44,6 +44,7 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
 
 def dequantized(weight: Array, scales: Array, biases: Array, group_size: int) -> Array:
     """Shapes: weight [..., n_in / per word], scales and biases [..., n_groups]."""
+    check_matrix(scales)
     check_shape(biases, *scales.shape)
     n_in = scales.shape[-1] * group_size
     bits = 32 * weight.shape[-1] // max(n_in, 1)

@@ -15,7 +15,7 @@ from ggjit.gguf import GGMLType
 
 from ..arrays import Array, Bytes, Floats
 from ..transforms import reshaped
-from .parts import check_shape, integers, nibbles, taken_integers
+from .parts import check_matrix, check_shape, integers, nibbles, taken_integers
 from .settings import Settings, Tensors
 
 COLUMNS = 32
@@ -26,6 +26,7 @@ def fold(tensors: Tensors, settings: Settings) -> Tensors:
     for name in [name for name in out if name.endswith("_blocks")]:
         base = name.removesuffix("_blocks")
         codes, scales = (taken_integers(out, n) for n in (name, f"{base}_scales"))
+        check_matrix(scales)
         check_shape(codes, *scales.shape, COLUMNS // 2)
         out[base] = Mxfp4(base, codes, scales)
     return out
@@ -37,6 +38,7 @@ def fold_packed(tensors: Tensors) -> Tensors:
     for name in [name for name in out if name.endswith(".weight_packed")]:
         base = name.removesuffix("_packed")
         codes, scales = (taken_integers(out, n) for n in (name, f"{base}_scale"))
+        check_matrix(scales)
         check_shape(codes, *scales.shape[:-1], scales.shape[-1] * COLUMNS // 2)
         out[base] = Mxfp4(base, reshaped(codes, *scales.shape, COLUMNS // 2), scales)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array, Floats
 from ..transforms import Combined
 from .float8 import with_scales
-from .parts import check_shape, integers, nibbles, taken, taken_integers
+from .parts import check_matrix, check_shape, integers, nibbles, taken, taken_integers
 from .settings import Settings, Tensors
 
 GROUP = 16
@@ -42,6 +42,7 @@ def fold_packed(tensors: Tensors) -> Tensors:
 
 def dequantized(pairs: Array, scales: Array, whole: Array, *, is_inverse: bool) -> Array:
     """Shapes: pairs [..., n_in / 2], scales [..., n_in / 16], whole [1], which may be inverse."""
+    check_matrix(scales)
     check_shape(pairs, *scales.shape[:-1], scales.shape[-1] * GROUP // 2)
     check_shape(whole, 1)
     shape = (*scales.shape[:-1], scales.shape[-1] * GROUP)

@@ -50,6 +50,12 @@ def check_shape(a: Array, *expected: int) -> None:
         raise ValueError(f"tensor {a.name!r} has the shape {a.shape}, expected {expected}")
 
 
+def check_matrix(a: Array) -> None:
+    """Raise ValueError if a tensor has but one axis, or none."""
+    if len(a.shape) < 2:
+        raise ValueError(f"tensor {a.name!r} has the shape {a.shape}, expected a matrix")
+
+
 def groups_of(order: Array, n_groups: int) -> Integers:
     """Return each input's group. Raises: ValueError for one that there is not."""
     check_shape(order, order.shape[0])
