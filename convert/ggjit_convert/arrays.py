@@ -17,12 +17,14 @@ from ggjit.gguf import GGMLType
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
+INTEGERS = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.I64: "<i8"}
+
 
 class Array(Protocol):
     """A tensor of a checkpoint, or one made of others.
 
     `name` is the checkpoint's own, for messages; `type` holds all its values exactly: F32, F16,
-    BF16, a block type such as MXFP4, or an integer type.
+    BF16, F64, a block type such as MXFP4, or one of INTEGERS.
     """
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from ggjit.gguf import printable
 
 SHOWN = 8  # of one kind of problem
-OF_ONE = {"are": "is", "have": "has"}
+OF_ONE = {"are": "is", "have": "has", "lack": "lacks", "belong": "belongs"}
 
 
 class CheckpointError(ValueError):

@@ -14,7 +14,7 @@ import numpy as np
 from .architectures import Architecture
 from .architectures.base import Tensors, names_of
 from .architectures.nested import NOT_WEIGHTS, text_tensors
-from .arrays import Array, made_of
+from .arrays import INTEGERS, Array, made_of
 from .errors import CheckpointError, listed
 from .rehearsal import EMBEDDING, OUTPUT, rehearsed
 
@@ -33,6 +33,8 @@ def mapped(family: Architecture) -> Tensors:
     problems = listed("have no place in this architecture", unknown)
     problems += listed("are missing", missing)
     problems += listed(f"have other shapes than {family.checkpoint.config_file} says", wrong)
+    problems += listed("are of integers, which nothing says the scales of", _integers(found))
+    problems += listed("are empty", [n for n, a in found.items() if 0 in a.shape])
     if problems:
         raise CheckpointError("; ".join(problems), path=family.checkpoint.path)
     if family.h.flag("tie_word_embeddings") and is_copy(found.get(OUTPUT), found[EMBEDDING]):
@@ -65,6 +67,10 @@ def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
         else:
             found[known] = a
     return found, unknown
+
+
+def _integers(found: Tensors) -> list[str]:
+    return [name for name, a in found.items() if a.type in INTEGERS]
 
 
 def unused(given: Tensors, found: Tensors) -> list[str]:

@@ -96,7 +96,12 @@ class Combined:
 
 
 def precision_of(a: Array) -> GGMLType:
-    """Return an array's type; of what was decoded, or merged, that in which models have it."""
+    """Return an array's type; of what was decoded, or merged, that in which models have it.
+
+    No engine computes in F64.
+    """
+    if a.type is GGMLType.F64:
+        return GGMLType.F32
     if a.type is not GGMLType.F32:
         return a.type
     found = {one.precision for one in made_of(a) if isinstance(one, Combined)}

@@ -286,6 +286,7 @@ BAD_SETTINGS = [
     ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights: 'pissa_niter_4' has changed"),
     ({"lora_alpha": 0}, "lora_alpha: is 0"),
     ({"lora_alpha": "x"}, "lora_alpha: is 'x', expected a number"),
+    ({"alpha_pattern": {"v_proj": 10**40}}, "alpha_pattern: has 100000"),
     ({"r": 0}, "r: is 0, expected an integer of at least 1"),
     ({"rank_pattern": {"v_proj": 0}}, "rank_pattern: has 0"),
     ({"rank_pattern": [3]}, "rank_pattern: must be an object"),

@@ -197,7 +197,7 @@ def test_refused(adapter, shapes, changes, says):
 def test_refused_of_dora(adapter, rng):
     name = "model.layers.0.self_attn.o_proj"
     factors = pair(rng, name, *tensors_of(TIED)[f"{name}.weight"].shape)
-    with pytest.raises(CheckpointError, match=f"lack the magnitudes of DoRA: '{name}'"):
+    with pytest.raises(CheckpointError, match=f"1 tensor lacks the magnitudes of DoRA: '{name}'"):
         merged(TIED, adapter(factors, use_dora=True))
     whole = pair(rng, EMBEDDING, *shape_of(TIED)[::-1], embedding=True)
     lengths = {f"{PREFIX}{EMBEDDING}.lora_magnitude_vector": np.ones(20, np.float32)}

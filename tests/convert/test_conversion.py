@@ -159,6 +159,15 @@ def test_values_that_are_not_finite(checkpoint, rng, tmp_path, value, type):
     assert message == f"tensor 'model.layers.1.mlp.up_proj.weight' is {value} at [5, 7]"
 
 
+def test_double_precision_is_float32_in_files(checkpoint, rng, tmp_path):
+    values = rng.normal(size=(N_FF, N_EMBD))
+    folder = checkpoint({"model.layers.1.mlp.up_proj.weight": values})
+    with open_gguf(convert(folder, tmp_path / "x.gguf", vocabulary=False)) as file:
+        tensor = file.tensors["blk.1.ffn_up.weight"]
+        assert tensor.type is GGMLType.F32
+        np.testing.assert_array_equal(tensor.data.view(np.float32), values.astype("f4").reshape(-1))
+
+
 BAD_CONFIG = [
     ({"architectures": ["OddForCausalLM"]}, "architectures: 'OddForCausalLM' is not supported"),
     ({"architectures": None}, "architectures: must name a class"),

@@ -55,6 +55,20 @@ def test_all_that_is_wrong_is_said_at_once(checkpoint):
     ]
 
 
+def test_integers_are_no_weights_and_none_is_empty(checkpoint):
+    layer = "model.layers.{}.{}.weight".format
+    folder = checkpoint({
+        layer(0, "mlp.up_proj"): np.ones((64, N_EMBD), np.int8),
+        layer(1, "self_attn.q_proj"): np.ones((N_EMBD, N_EMBD), np.uint8),
+        "lm_head.weight": np.ones((0, N_EMBD), np.float32),
+    })  # fmt: skip
+    assert refused(folder).split("; ")[-2:] == [
+        "2 tensors are of integers, which nothing says the scales of: 'blk.0.ffn_up.weight', "
+        "'blk.1.attn_q.weight'",
+        "1 tensor is empty: 'output.weight'",
+    ]
+
+
 @pytest.mark.parametrize("rows", [N_VOCAB - 1, N_VOCAB, N_VOCAB + 1])
 def test_rows_of_the_embedding(checkpoint, rows):
     names = ("model.embed_tokens.weight", "lm_head.weight")

@@ -12,7 +12,7 @@ from ggjit.gguf import GGMLType
 
 from ..architectures import Architecture
 from ..architectures.base import Tensors
-from ..arrays import Array, Floats
+from ..arrays import INTEGERS, Array, Floats
 from ..mapping import is_copy, unused
 from ..quantize import FLOATS
 from ..sources import Checkpoint, text_config
@@ -71,7 +71,7 @@ def _merge(tensors: Tensors, adapter: Adapter, scale: float, family: Architectur
     for name, tokens in fits.tokens:
         if name in tensors:  # else it is the embedding still
             tensors[name] = _with_rows(tensors[name], tokens)
-    kept = [p.name for p in fits.products if not _holds_floats(tensors[p.name])]
+    kept = [p.name for p in fits.products if tensors[p.name].type in INTEGERS]
     adapter.refuse(("belong to weights of integers", kept))
     for product in fits.products:
         tensors[product.name] = _added(tensors[product.name], product, scale)
@@ -133,10 +133,6 @@ def _replaced(old: Array, by: Array) -> Array:
         return read(by, start, stop)
 
     return Moved(by.name, by.shape, by.type, take, "replaced by an adapter's", (old,))
-
-
-def _holds_floats(a: Array) -> bool:
-    return a.type in FLOATS or a.type.n_columns > 1
 
 
 def _precision(a: Array) -> GGMLType:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ..errors import CheckpointError
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import LARGEST, Hyperparameters
 from ..sources import Checkpoint
 
 FILE = "adapter_config.json"
@@ -54,8 +54,8 @@ class Settings:
     def scale_of(self, module: str) -> float:
         """Return what a module's product is multiplied with."""
         alpha = self._matching("alpha_pattern", self._alphas, module, self.alpha)
-        if type(alpha) not in (int, float):
-            raise self.h.error("alpha_pattern", f"has {alpha!r}, expected numbers")
+        if type(alpha) not in (int, float) or not abs(alpha) <= LARGEST:
+            raise self.h.error("alpha_pattern", f"has {repr(alpha)[:96]}, expected numbers")
         rank = self.rank_of(module)
         return float(alpha / (math.sqrt(rank) if self.use_rslora else rank))
 

@@ -7,22 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ggjit.gguf import GGMLType
-
-from ..arrays import Array, Floats
+from ..arrays import INTEGERS, Array, Floats
 from ..transforms import Combined
 from .settings import Tensors
 
 Integers = npt.NDArray[Any]
-
-DTYPES = {GGMLType.I8: "i1", GGMLType.I16: "<i2", GGMLType.I32: "<i4", GGMLType.I64: "<i8"}
 
 
 def integers(a: Array, start: int = 0, stop: int | None = None) -> Integers:
     """Return part of the first axis of a tensor of integers. Raises: ValueError for another."""
     check_integers(a)
     stop = a.shape[0] if stop is None else stop
-    return a.blocks(start, stop).view(DTYPES[a.type]).reshape(stop - start, *a.shape[1:])
+    return a.blocks(start, stop).view(INTEGERS[a.type]).reshape(stop - start, *a.shape[1:])
 
 
 def taken(tensors: Tensors, name: str) -> Array:
@@ -40,7 +36,7 @@ def taken_integers(tensors: Tensors, name: str) -> Array:
 
 def check_integers(a: Array) -> None:
     """Raise ValueError if a tensor is not of integers."""
-    if a.type not in DTYPES:
+    if a.type not in INTEGERS:
         raise ValueError(f"tensor {a.name!r} is {a.type.name}, expected integers")
 
 
