@@ -50,14 +50,14 @@ class Hyperparameters:
         """Return a truth value. Raises: CheckpointError naming it."""
         name, value = self._first((name,), default)
         if type(value) is not bool:
-            raise self.error(name, f"is {value!r}, expected true or false")
+            raise self.error(name, f"is {repr(value)[:96]}, expected true or false")
         return value
 
     def text(self, *names: str, default: Any = REQUIRED) -> str:
         """Return the first of these that is there. Raises: CheckpointError naming it."""
         name, value = self._first(names, default)
         if value is not default and not isinstance(value, str):
-            raise self.error(name, f"is {value!r}, expected a text")
+            raise self.error(name, f"is {repr(value)[:96]}, expected a text")
         return value
 
     def items(self, name: str, kind: type, default: Any = REQUIRED) -> list[Any]:

@@ -219,6 +219,21 @@ def test_float8_of_mistral(folder, rng):
     np.testing.assert_array_equal(origin.tensors["blk.1.ffn_gate.weight"].rows(0, N_FF), 0.5)
 
 
+def test_what_compressed_tensors_says_of_mistral(folder, rng):
+    meta = dict(as_meta(*one) for one in weights(rng).items())
+    name, scales = "layers.1.feed_forward.w1", np.full((N_FF, 1), 0.5, "f4")
+    meta |= {
+        f"{name}.weight": ("F8_E4M3", np.full((N_FF, N_EMBD), 0x40, np.uint8)),  # 2
+        f"{name}.weight_scale": scales * np.arange(N_FF)[:, None].astype("f4"),
+    }
+    groups = {"config_groups": {"a": {"weights": {"strategy": "channel", "num_bits": 8}}}}
+    said = groups | {"quant_method": "compressed_tensors", "format": "float-quantized"}
+    ours = folder("x", {"consolidated.safetensors": meta}, params=MISTRAL | {"quantization": said})
+    origin = FromCheckpoint.at(ours, vocabulary=False)
+    found = origin.tensors["blk.1.ffn_gate.weight"].rows(0, N_FF)
+    np.testing.assert_array_equal(found, np.repeat(np.arange(N_FF)[:, None], N_EMBD, 1))
+
+
 @pytest.mark.parametrize("name", ["tokenizer.model", "tokenizer.model.v3"])
 def test_a_tokenizer_beside(folder, rng, tmp_path, name):
     tensors = weights(rng)

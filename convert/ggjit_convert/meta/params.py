@@ -110,10 +110,17 @@ def _mistral(h: Hyperparameters) -> dict[str, Any]:
         config["num_local_experts"] = moe.integer("num_experts", low=1)
         config["num_experts_per_tok"] = moe.integer("num_experts_per_tok", low=1)
     if h.has("quantization"):
-        form = h.below("quantization").text("qformat_weight")
         config["dtype"] = "bfloat16"  # of what is not quantized
-        config["quantization_config"] = {"quant_method": "fp8" if form == "fp8_e4m3" else form}
+        config["quantization_config"] = _quantization(h.below("quantization"))
     return config
+
+
+def _quantization(said: Hyperparameters) -> dict[str, Any]:
+    """Return what compressed-tensors says itself, or Mistral in words of its own."""
+    if said.has("quant_method"):
+        return said.values | {"quant_method": said.text("quant_method").replace("_", "-")}
+    form = said.text("qformat_weight")
+    return {"quant_method": "fp8" if form == "fp8_e4m3" else form}
 
 
 def _yarn(yarn: Hyperparameters, grows: float | None) -> dict[str, Any]:
