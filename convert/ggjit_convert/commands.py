@@ -78,8 +78,10 @@ def quantize(
 ) -> None:
     """Make a GGUF file of another one, in another type."""
     from .origins import FromGGUF
+    from .writing import check_apart
 
     check_flags(threads)
+    check_apart(source, Path(out))
     importance = _check(type, flags, out, force)
     _make(FromGGUF(source), type, flags, importance, out, force, threads)
 

@@ -15,7 +15,7 @@ from .origins import FromGGUF, Origin, origin_at
 from .plan import Planned
 from .quantize.policy import Wishes
 from .types import AUTO, CONVERTED, Choice
-from .writing import File, Progress, check_absent, no_progress, write
+from .writing import File, Progress, check_absent, check_apart, no_progress, write
 
 GGML_QUANT_VERSION = 2
 
@@ -39,6 +39,7 @@ def requantize(
     n_threads: int | None = None, progress: Progress = no_progress,
 ) -> Path:  # fmt: skip
     """Make a GGUF file of another type of one; return the file. Raises: ValueError; OSError."""
+    check_apart(Path(source), Path(out))
     conversion = Conversion.of(FromGGUF(Path(source)), type)
     return conversion.write(conversion.place(out), force, n_threads, progress)
 

@@ -41,7 +41,7 @@ def set_metadata(
 ) -> None:  # fmt: skip
     """Change metadata of a GGUF file, in place.
 
-    Without -o FILE is replaced, --force or not, once the new file is whole.
+    Without -o FILE, or what it links to, is replaced, --force or not, once the new file is whole.
     """
     from .metadata import Metadata
 
@@ -52,7 +52,7 @@ def set_metadata(
         metadata.remove(name)
     if key is not None and value is not None:
         metadata.set(key, value, type)
-    _write([metadata.file(out or path)], force or out is None)
+    _write([metadata.file(out or path.resolve())], force or out is None)
 
 
 def split(
@@ -99,7 +99,9 @@ def merge(
 ) -> None:
     """Make one GGUF file of a split one."""
     from . import splitting
+    from .writing import check_apart
 
+    check_apart(source, out)
     _write([splitting.merge(source, out)], force)
 
 

@@ -55,13 +55,23 @@ def write(files: Sequence[File], n_threads: int, progress: Progress) -> None:
 def check_absent(paths: Sequence[Path], force: bool) -> None:
     """Raise ValueError if a file is there already, unless it may be written over.
 
-    What is no file, such as a device, is never replaced by one.
+    What is no file, such as a device, is never replaced by one; nor is there a file in no folder.
     """
     for path in paths:
+        if path.name == "-":
+            raise ValueError(f"{path} is no name for a GGUF file: none is written to a pipe")
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {path.parent}")
         if path.exists() and not path.is_file():
             raise ValueError(f"{path} is not a regular file, and is not written over")
         if path.exists() and not force:
             raise ValueError(f"{path} exists already; --force writes over it")
+
+
+def check_apart(source: Path, out: Path) -> None:
+    """Raise ValueError if a file would take the place of the one that it is made of."""
+    if source.exists() and out.exists() and out.samefile(source):
+        raise ValueError(f"{out} is the file that is read: the new one needs a name of its own")
 
 
 @contextmanager

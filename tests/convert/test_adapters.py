@@ -333,7 +333,7 @@ def test_folders_that_are_not_what_they_should_be(adapter, rng, tmp_path):
     assert "--base names the model of an adapter" in refused(tmp_path, QWEN, base=QWEN)
     assert "is an adapter: --lora merges it" in refused(tmp_path, folder, lora=[str(folder)])
     assert "cannot be scaled by nan" in refused(tmp_path, QWEN, lora=[f"{folder}:nan"])
-    assert "is missing" in refused(tmp_path, QWEN, lora=[f"{folder}:much"])
+    assert "is no number" in refused(tmp_path, QWEN, lora=[f"{folder}:much"])
     (folder / "adapter_model.safetensors").unlink()
     assert "holds no adapter_model.safetensors or" in refused(tmp_path, QWEN, lora=[str(folder)])
 

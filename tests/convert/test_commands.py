@@ -60,7 +60,7 @@ def test_a_device_is_never_replaced_by_a_file(command, model):
 def test_an_output_that_cannot_be_there_is_named(command, model, tmp_path):
     place = tmp_path / "none" / "x.gguf"
     code, _, err = command("quantize", model, place, "q8_0")
-    assert (code, err) == (2, f"ggjit: error: {place}: No such file or directory\n")
+    assert (code, err) == (2, f"ggjit: error: {place}: there is no folder {place.parent}\n")
 
 
 def test_ctrl_c_says_that_nothing_was_written(command, model, tmp_path, monkeypatch):

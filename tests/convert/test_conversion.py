@@ -208,6 +208,17 @@ def test_an_unknown_type_and_an_existing_file(checkpoint, tmp_path):
     assert out.read_bytes() != before
 
 
+def test_names_that_cannot_be_written_to(checkpoint, tmp_path):
+    folder = checkpoint()
+    with pytest.raises(ValueError, match=r"nowhere/x\.gguf: there is no folder .*nowhere"):
+        convert(folder, tmp_path / "nowhere" / "x.gguf", "f16")
+    with pytest.raises(ValueError, match="- is no name for a GGUF file"):
+        convert(folder, "-", "f16")
+    out = convert(folder, tmp_path / "x.gguf", "f16")
+    with pytest.raises(ValueError, match=r"x\.gguf is the file that is read"):
+        requantize(out, out, "q8_0", force=True)
+
+
 def test_a_full_disk_leaves_the_old_file(checkpoint, tmp_path, monkeypatch):
     folder, out = checkpoint(), tmp_path / "x.gguf"
     convert(folder, out, "f16")

@@ -217,3 +217,11 @@ def test_what_only_moves_bytes_loads_no_compiler():
     loaded = "import sys, ggjit_convert.metadata, ggjit_convert.splitting; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True)
     assert b"numba" not in found.stdout
+
+
+def test_metadata_of_what_a_link_names(model, tmp_path, command):
+    link = tmp_path / "link.gguf"
+    link.symlink_to(model)
+    assert command("set-metadata", link, "x.flag", "false")[0] == 0
+    assert link.is_symlink()
+    assert open_gguf(model).metadata["x.flag"] == 0

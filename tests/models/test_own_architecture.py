@@ -1,6 +1,8 @@
 """The architecture of docs/add-an-architecture.md, in a file of one's own."""
 
 import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,17 @@ def registered_for_a_while():
 
 
 @pytest.mark.usefixtures("registered_for_a_while")
-def test_the_documented_architecture_runs(tmp_path):
-    code = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)[0]
-    exec(compile(code, "my_model.py", "exec"), {})
-    tensors = tiny_llama.weights(tiny_llama.shapes())
-    tensors = {name: t for name, t in tensors.items() if "ffn_norm" not in name}
-    keys = {k.replace("llama.", "sidebyside."): v for k, v in tiny_llama.METADATA.items()}
-    path = tiny_llama.write(tmp_path / "own.gguf", tensors, arch="sidebyside", **keys)
-    _, graph = tiny_llama.graph_of(path)
+def test_the_documented_architecture_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    my_model, make_tiny, load = re.findall(
+        r"```python\n(.*?)```", DOC.read_text("utf-8"), re.DOTALL
+    )
+    monkeypatch.setitem(sys.modules, "my_model", types.ModuleType("my_model"))
+    exec(compile(my_model, "my_model.py", "exec"), vars(sys.modules["my_model"]))
+    exec(compile(make_tiny, "make_tiny.py", "exec"), {})
+    exec(compile(load, "load.py", "exec"), {})
+    assert capsys.readouterr().out.count("[") == 4  # logits of three tokens
+    _, graph = tiny_llama.graph_of(tmp_path / "tiny.gguf")
     ids = np.array([1, 5, 7], np.int32)
     results = []
     for executor in (ReferenceExecutor(graph, 64), CPUExecutor(graph, 64, 1)):

@@ -166,6 +166,8 @@ class Scaled(NamedTuple):
         try:
             scale = float(last) if path else 1.0
         except ValueError:
+            if Path(path).is_dir() and not Path(text).is_dir():
+                raise ValueError(f"--lora {text!r}: {last!r} is no number") from None
             return cls(Adapter.at(text))
         if not math.isfinite(scale):
             raise ValueError(f"--lora {text!r}: an adapter cannot be scaled by {last}")
