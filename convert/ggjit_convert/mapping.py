@@ -18,7 +18,7 @@ from .arrays import INTEGERS, Array, made_of
 from .errors import CheckpointError, listed
 from .rehearsal import EMBEDDING, OUTPUT, rehearsed
 
-GGUF_NAME = re.compile(r"blk\.\d+\.")
+GGUF_NAME = re.compile(r"blk\.\d{1,4}\.")
 COMPARED = 256  # rows at a time
 
 
@@ -49,7 +49,8 @@ def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
     """
     path = family.checkpoint.path
     try:
-        changed = family.change(text_tensors(dict(family.checkpoint.tensors)))
+        given = text_tensors(dict(family.checkpoint.tensors))
+        changed = family.change(given)
     except ValueError as error:
         if isinstance(error, CheckpointError):
             raise
@@ -58,7 +59,7 @@ def named(family: Architecture, made: Tensors) -> tuple[Tensors, list[str]]:
     found, unknown = dict(made), []
     for name, a in changed.items():
         known = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if known is None and GGUF_NAME.match(name):
+        if known is None and GGUF_NAME.match(name) and name not in given:
             known = name  # a family's own, which the table has not for it
         if known is None:
             unknown.append(name)

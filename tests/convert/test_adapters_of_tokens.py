@@ -183,6 +183,7 @@ BAD = [
     ({DELTA: (1, 20)}, {"trainable_token_indices": [1, 2]}, "are 2, tensor .* is"),
     ({DELTA: (1, 20)}, {"trainable_token_indices": {"x": [1]}}, "lists no tokens of 'model.emb"),
     ({DELTA: (1, 20)}, {"trainable_token_indices": [-1]}, "lists no tokens"),
+    ({DELTA: (2, 20)}, {"trainable_token_indices": [4, 4]}, "lists a token of .* twice"),
     ({DELTA: (1, 20)}, {}, "trainable_token_indices: lists no tokens"),
 ]
 
@@ -199,6 +200,9 @@ def test_refused_of_dora(adapter, rng):
     factors = pair(rng, name, *tensors_of(TIED)[f"{name}.weight"].shape)
     with pytest.raises(CheckpointError, match=f"1 tensor lacks the magnitudes of DoRA: '{name}'"):
         merged(TIED, adapter(factors, use_dora=True))
+    lengths = {f"{PREFIX}{name}.lora_magnitude_vector": np.ones(20, np.float32)}
+    with pytest.raises(CheckpointError, match=r"is of DoRA, which adapter_config.json does not"):
+        merged(TIED, adapter(factors | lengths))
     whole = pair(rng, EMBEDDING, *shape_of(TIED)[::-1], embedding=True)
     lengths = {f"{PREFIX}{EMBEDDING}.lora_magnitude_vector": np.ones(20, np.float32)}
     with pytest.raises(CheckpointError, match=r"another shape .*DoRA's magnitudes"):

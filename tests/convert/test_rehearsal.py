@@ -69,6 +69,12 @@ def test_integers_are_no_weights_and_none_is_empty(checkpoint):
     ]
 
 
+@pytest.mark.parametrize("name", ["blk.0.odd.weight", f"blk.{'9' * 5000}.ffn_up.weight"])
+def test_names_of_gguf_are_only_made_by_families(checkpoint, name):
+    folder = checkpoint({name: np.ones((64, N_EMBD), np.float32)})
+    assert refused(folder) == f"1 tensor has no place in this architecture: {name[:96]!r}"
+
+
 @pytest.mark.parametrize("rows", [N_VOCAB - 1, N_VOCAB, N_VOCAB + 1])
 def test_rows_of_the_embedding(checkpoint, rows):
     names = ("model.embed_tokens.weight", "lm_head.weight")

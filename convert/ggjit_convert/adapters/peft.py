@@ -88,10 +88,12 @@ class Adapter:
         misshapen = [n for key, half in halves if len(half) == 2 for n in self._pair(*key, half)]
         alone += [a.name for n, a in self._magnitudes.items() if n not in self.pairs]
         lengthless = [n for n in self.pairs if self.settings.use_dora and n not in self._magnitudes]
+        unasked = [a.name for a in self._magnitudes.values() if not self.settings.use_dora]
         self.refuse(
             ("are no part of an adapter", unknown), ("lack the other factor", alone),
             (f"are no factors of the rank that {FILE} says", misshapen),
             ("lack the magnitudes of DoRA", lengthless),
+            (f"are of DoRA, which {FILE} does not use", unasked),
         )  # fmt: skip
         if not self.pairs and not self.whole and not self.tokens:
             raise CheckpointError("holds no factors", path=checkpoint.path)

@@ -66,6 +66,8 @@ class Settings:
             given = next((ids for name, ids in given.items() if module.endswith(name)), None)
         if not isinstance(given, list) or not all(type(id) is int and id >= 0 for id in given):
             raise self.h.error(TOKENS, f"lists no tokens of {module!r}")
+        if len(set(given)) < len(given):
+            raise self.h.error(TOKENS, f"lists a token of {module!r} twice")
         return given
 
     @property

@@ -59,7 +59,7 @@ def stack_experts(tensors: Tensors, n_experts: int) -> Tensors:
     out: Tensors = {}
     stacks: dict[str, dict[int, Array]] = {}
     for name, a in tensors.items():
-        if found := re.fullmatch(r"(.*\.experts)\.(\d+)(\..*)", name):
+        if found := re.fullmatch(r"(.*\.experts)\.(\d{1,9})(\..*)", name):
             stacked_name = found[1] + found[3]
             out[stacked_name] = a  # keeps its place
             stacks.setdefault(stacked_name, {})[int(found[2])] = a
