@@ -169,10 +169,17 @@ def test_a_base_that_mistral_leaves_out(folder, rng, says, base):
     assert {p.name: p.value for p in pairs}["llama.rope.freq_base"] == base
 
 
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_an_output_that_is_missing_is_told_unless_it_is_the_embedding(folder, rng, is_tied):
+    ours = folder("x", parts(llama(rng), 1), params=MISTRAL | {"tied_embeddings": is_tied})
+    notes = FromCheckpoint.at(ours, vocabulary=False).notes()
+    assert [("the output is not the embedding" in note) for note in notes] == [True] * (not is_tied)
+
+
 def test_windows_that_are_left_out_are_told(folder, rng):
     params = MISTRAL | {"_sliding_window": [None, 32]}
-    origin = FromCheckpoint.at(folder("x", parts(llama(rng), 1), params=params), vocabulary=False)
-    [note] = origin.notes()
+    ours = folder("x", parts(weights(rng), 1), params=params)
+    [note] = FromCheckpoint.at(ours, vocabulary=False).notes()
     assert note == "params.json has _sliding_window, which is not heeded: attention sees everything"
 
 

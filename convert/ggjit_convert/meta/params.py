@@ -16,7 +16,8 @@ from ..hyperparameters import Hyperparameters
 from ..sources import Checkpoint
 
 FILE = "params.json"
-EMBEDDING, GATE = "tok_embeddings.weight", "layers.0.feed_forward.w1.weight"
+EMBEDDING, OUTPUT = "tok_embeddings.weight", "output.weight"
+GATE = "layers.0.feed_forward.w1.weight"
 CONTEXT = ("max_position_embeddings", "max_seq_len")
 WINDOWS = "_sliding_window"  # Ministral 8B's, for each of some layers
 MISTRAL_CONTEXT, MISTRAL_BASE = 32768, 1e6
@@ -36,7 +37,8 @@ def config_of(folder: Path, params: dict[str, Any], tensors: Mapping[str, Array]
         "rms_norm_eps": h.number("norm_eps"),
         "rope_theta": _base(h),
         "vocab_size": _n_vocab(h, tensors),
-        "tie_word_embeddings": True,  # nobody says; an output that differs from it stays
+        # an output that is there stays if it differs
+        "tie_word_embeddings": OUTPUT in tensors or h.flag("tied_embeddings"),
     }
     return config | (_mistral(h) if _is_mistrals(h) else _meta(h, tensors))
 
