@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ggjit.replacing import replacing
+
 from .collecting import Collected
 from .importance import COUNTS, SUMS
 from .keys import Typed, pair
-from .writing import File, no_progress, replacing, write
+from .writing import File, no_progress, write
 from .written import Written, floats
 
 

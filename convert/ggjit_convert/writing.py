@@ -6,13 +6,14 @@ Pieces of tensors are made by several threads and written in order.
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+
+from ggjit.replacing import check_replaceable, replacing
 
 from .arrays import Bytes
 from .direct import DirectFile, direct_file
@@ -62,8 +63,7 @@ def check_absent(paths: Sequence[Path], force: bool) -> None:
             raise ValueError(f"{path} is no name for a GGUF file: none is written to a pipe")
         if not path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {path.parent}")
-        if path.exists() and not path.is_file():
-            raise ValueError(f"{path} is not a regular file, and is not written over")
+        check_replaceable(path)
         if path.exists() and not force:
             raise ValueError(f"{path} exists already; --force writes over it")
 
@@ -72,22 +72,6 @@ def check_apart(source: Path, out: Path) -> None:
     """Raise ValueError if a file would take the place of the one that it is made of."""
     if source.exists() and out.exists() and out.samefile(source):
         raise ValueError(f"{out} is the file that is read: the new one needs a name of its own")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; the file takes the place of `path` if all goes well.
-
-    Raises: OSError naming `path` where the system cannot write.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_tensors(out: DirectFile, file: File, n_threads: int) -> Iterator[int]:

@@ -47,16 +47,17 @@ def load(
         known = "`ggjit pull NAME` fetches a known model and prints where it is"
         raise FileNotFoundError(f"{path}: no such file; {known}")
     file = open_gguf(path)
+    architecture = None if vocab_only else architecture_of(file)
     tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
     model = Model(file, tokenizer)
     if suits is not None:
         suits(model)
     if check:
         check_tensors(file, progress)
-    if vocab_only:
+    if architecture is None:
         return model
     n_context = context_length(file, context)
-    graph = architecture_of(file).build(file, n_context)
+    graph = architecture.build(file, n_context)
     if tokenizer and graph.output.width < tokenizer.n_vocab:
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"

@@ -198,6 +198,14 @@ def test_md_is_llama_benchs_table(bench):
     assert "build: ggjit" in notes
 
 
+def test_shares_above_all_there_is_are_explained(bench, monkeypatch):
+    said = "the machine was busy while its limits were measured"
+    assert said not in bench()
+    slow = Machine(bandwidth=1.0, int8_peak=1e12)
+    monkeypatch.setattr(bench_measure, "measure_machine", lambda executor: slow)
+    assert bench().count(said) == 1
+
+
 def test_each_number_of_threads_loads_the_model_anew(bench, fake_load):
     lines = bench("-t", "1-4*2", "-d", "32", "-o", "jsonl").splitlines()
     assert len(lines) == 6

@@ -1,6 +1,7 @@
 """`ggjit chat` through a pipe, and its loop with a person's keys played in."""
 
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -113,7 +114,7 @@ def test_reset_and_load_change_what_the_model_sees(chat, tmp_path):
         ("/save", "/save: the name of a file is missing"),
         ("/load /nowhere/talk.json", "/load: /nowhere/talk.json: No such file"),
         ("/save /nowhere/talk.json", "/save: /nowhere/talk.json: No such file"),
-        ("/save /dev", "/save: /dev: "),
+        ("/save /dev", "/save: /dev is not a regular file, and is not written over"),
     ],
 )
 def test_a_mistyped_command_is_said_and_the_chat_goes_on(person, capsys, typed, message):
@@ -128,6 +129,34 @@ def test_a_mistyped_command_in_a_pipe_ends_it(chat):
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err == "ggjit: error: /nowhere/talk.json: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        ("/dance\nhi\n", "/dance: no such command, /help lists them"),
+        (b"hi\n\n\xff\xfe\n", "standard input is not UTF-8 text at byte 4"),
+        (b"\xff\xfe\n", "standard input is not UTF-8 text at byte 0"),
+        ("x" * 2000 + "\n", "/reset starts over, /save FILE keeps the conversation\n"),
+    ],
+)
+def test_what_ends_a_chat_through_a_pipe(chat, stdin, message):
+    outcome = chat(stdin)
+    assert outcome.code == 2
+    assert outcome.err.startswith("ggjit: error: ")
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX pipe")
+def test_what_is_no_regular_file_is_never_replaced(chat, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    outcome = chat(f"/save {pipe}\n")
+    assert outcome.code == 2
+    assert f"{pipe} is not a regular file, and is not written over" in outcome.err
+    assert pipe.is_fifo()
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
 
 
 def test_ctrl_c_stops_the_reply_and_keeps_what_there_is(person, capsys):

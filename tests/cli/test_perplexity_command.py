@@ -6,7 +6,7 @@ import pytest
 from fake_engine import BOS, N_VOCAB, fake_model, rambling
 
 from ggjit.cli import perplexity_measure
-from ggjit.measure import LogitsFile
+from ggjit.measure import LogitsFile, LogitsWriter
 
 TEXT = "ein text aus fuenfzig Zeichen, damit es zwei sind."
 
@@ -136,6 +136,22 @@ def test_an_error_leaves_no_half_file(run, text_file, ref, fake_load, tmp_path):
     fake_load.model.executor.fail = ValueError("broken")
     assert run(text_file, "-c", "20", "--save-logits", ref).code == 2
     assert not [path for path in tmp_path.iterdir() if "logits" in path.name]
+
+
+def test_what_is_no_regular_file_is_never_replaced(run, text_file, tmp_path, fake_load):
+    fake_load.model = None  # which is not asked for first
+    outcome = run(text_file, "-c", "20", "--save-logits", tmp_path)
+    assert outcome.code == 2
+    assert outcome.err.endswith(f"{tmp_path} is not a regular file, and is not written over\n")
+
+
+def test_a_full_disk_is_said_with_the_files_name(run, text_file, ref, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LogitsWriter, "add", full)
+    outcome = run(text_file, "-c", "20", "--save-logits", ref)
+    assert (outcome.code, outcome.err) == (3, f"ggjit: error: {ref}: No space left on device\n")
 
 
 def test_a_person_sees_how_far_it_is(run, text_file, monkeypatch):

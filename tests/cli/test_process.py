@@ -7,9 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_cli.py")]
+BUFFERED = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
 
 
 @pytest.fixture
@@ -18,9 +21,8 @@ def start(model_file):
 
     def start(pause_s, *args, **options):
         command = [*FAKE, str(pause_s), *args, "-m", model_file]
-        buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
         pipe = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        processes.append(subprocess.Popen(command, env=buffered, **(pipe | options)))
+        processes.append(subprocess.Popen(command, env=BUFFERED, **(pipe | options)))
         return processes[-1]
 
     yield start
@@ -35,6 +37,26 @@ def test_a_reader_that_leaves_ends_it_quietly(start):
     process.stdout.close()
     assert process.wait(20) == 141
     assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("args", [("inspect", "FILE"), ("inspect", "--json", "FILE"), ("--help",),
+                                  ("--version",), ("inspect", "--check", "FILE")])  # fmt: skip
+def test_every_command_ends_alike_when_its_reader_leaves(tmp_path, args):
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "llama")
+    writer.add_tensor("bad", np.full(8, np.nan, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    reader, pipe = os.pipe()
+    os.close(reader)
+    command = [*FAKE, "0", *(arg.replace("FILE", str(tmp_path / "x.gguf")) for arg in args)]
+    done = subprocess.run(command, env=BUFFERED, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    os.close(pipe)
+    if "--check" in args:  # that it is damaged counts more
+        assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    else:
+        assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")

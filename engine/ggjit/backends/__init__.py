@@ -72,8 +72,8 @@ class ContextFull(ValueError):
             f"{n_past} are used and {n_new} more {fit} not fit"
         )
         super().__init__(
-            f"{self.problem}; shorten the text, start over, or load the model with a larger "
-            "context (-c / context=) if it was trained for one"
+            f"{self.problem}; shorten the text, or load the model with a larger context "
+            "(-c / context=) if it was trained for one"
         )
         self.n_past, self.n_new, self.n_context = n_past, n_new, n_context
 

@@ -150,6 +150,9 @@ def notes(records: list[Record]) -> list[str]:
         if record["peak_share"] is not None:
             limit = f"{record['int8_peak'] / 1e12:.2f} int8 TOPS"
             lines.append(f"{test}: {record['peak_share']:.0%} of {limit}")
+    shares = (record[key] for record in records for key in ("bandwidth_share", "peak_share"))
+    if any(share is not None and share > 1 for share in shares):
+        lines.append("the machine was busy while its limits were measured: shares mean little")
     last = records[-1]
     lines.append(f"load: {last['load_s']:.2f} s, of which compiling {last['compile_s']:.2f} s")
     versions = f"numba {version('numba')}, numpy {version('numpy')}"

@@ -204,5 +204,5 @@ def _break_line(after: list[str]) -> None:
 def _complain(text: str, error: Exception) -> None:
     """Show what went wrong and go on; where nobody sits at the keyboard, leave with it."""
     if not sys.stdin.isatty():
-        raise error
+        raise (ValueError(text) if isinstance(error, ValueError) else error) from error
     print(text, file=sys.stderr)

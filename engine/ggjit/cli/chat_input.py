@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from .prompt import STDIN, decoded
+
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import History
@@ -23,7 +25,8 @@ class Reader(Protocol):
     def read(self) -> str:
         """Return the next message.
 
-        Raises: EOFError at the end, KeyboardInterrupt for Ctrl-C with nothing typed.
+        Raises: EOFError at the end, KeyboardInterrupt for Ctrl-C with nothing typed; ValueError
+        for what is not UTF-8.
         """
 
 
@@ -49,21 +52,25 @@ def message_of(text: str) -> str:
 class PipeReader:
     """Reads messages from standard input that is no terminal."""
 
+    def __init__(self) -> None:
+        self._n_read = 0  # bytes
+
     def read(self) -> str:
-        lines = [_line()]
+        lines = [self._line()]
         while is_unfinished("\n".join(lines)):
             try:
-                lines.append(_line())
+                lines.append(self._line())
             except EOFError:
                 break
         return message_of("\n".join(lines))
 
-
-def _line() -> str:
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.rstrip("\r\n")
+    def _line(self) -> str:
+        data = sys.stdin.buffer.readline()
+        if not data:
+            raise EOFError
+        line = decoded(data, STDIN, self._n_read)
+        self._n_read += len(data)
+        return line.rstrip("\r\n")
 
 
 class TerminalReader:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from ..replacing import replacing
 
 ROLES = ("system", "user", "assistant")
 
@@ -40,12 +41,17 @@ class Conversation:
         self.messages = [m for m in self.messages if m["role"] == "system"]
 
     def save(self, path: Path) -> None:
-        """Write the messages as JSON; the file is there whole, or as it was. Raises: OSError."""
+        """Write the messages as JSON; the file is there whole, or as it was.
+
+        Raises: ValueError for what is no file; OSError.
+        """
         text = json.dumps(self.messages, ensure_ascii=False, indent=1) + "\n"
-        try:
-            _write_whole(path, text)
-        except OSError as error:  # it names the unfinished file, which nobody asked for
-            raise OSError(error.errno, error.strerror, str(path)) from None
+        with replacing(path) as part:
+            part.touch(0o600)
+            with part.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
 
     def load(self, path: Path) -> None:
         """Take the messages that `save` wrote instead. Raises: ValueError, OSError."""
@@ -65,16 +71,3 @@ def _is_message(value: Any) -> bool:
         and value["role"] in ROLES
         and isinstance(value["content"], str)
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise

@@ -27,6 +27,13 @@ MAX_NAME_COLUMNS = 40  # of a terminal
 Row: TypeAlias = "tuple[str, ...]"
 
 
+class PipedConsole(Console):
+    """A console that leaves it to others what happens when its reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def describe(file: GGUFFile) -> dict[str, Any]:
     """Return what the file holds as values that `json.dumps` takes.
 

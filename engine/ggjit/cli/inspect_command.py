@@ -36,11 +36,9 @@ def inspect(
 
             print(json.dumps(describe(opened), ensure_ascii=False, indent=1))
         else:
-            from rich.console import Console
+            from .inspect import PipedConsole, print_description
 
-            from .inspect import print_description
-
-            print_description(opened, Console())
+            print_description(opened, PipedConsole())
 
 
 def _check(file: GGUFFile) -> None:

