@@ -76,7 +76,16 @@ def test_streams_closed_before_the_start_are_borne(model_file, args, closed, cod
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+@pytest.fixture
+def interruptible():
+    """Let children be interrupted, as those of a shell's background are not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("command", [("run", "-p", "x"), ("run", "-p", "x", "--raw")])
 def test_ctrl_c_ends_run_with_130(start, command):
     process = start(0.01, *command, "--temp", "0")
