@@ -42,18 +42,26 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
     n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
     step = block_bytes // n_runs
     n_lines, x_step = (step + 63) // 64, run_bytes(wide)
+    n_together = min(2, n_runs)  # an even run's place in its bytes is then a constant, and an odd's
+
+    @device
+    def one_run(acc, w, j, x, token_step, meta, n_tokens):  # type: ignore[no-untyped-def]
+        ahead = w + AHEAD + j * step
+        for line in range(n_lines):  # few at a time: more than can be on their way block
+            prefetch(ahead + 64 * line)
+        return add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
 
     @device
     def product(w, x, meta, bias, residual, out, stride, n_real, n_tokens, n_blocks, spill):  # type: ignore[no-untyped-def]
         acc, token_step = zeros(floats), x_step * n_runs * n_blocks
         for _ in range(n_blocks):
-            for j in range(n_runs):
-                ahead = w + AHEAD + j * step
-                for line in range(n_lines):  # few at a time: more than can be on their way block
-                    prefetch(ahead + 64 * line)
-                acc = add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
-                x += x_step
-                meta += META * n_tokens
+            for j in range(0, n_runs, n_together):
+                acc = one_run(acc, w, j, x, token_step, meta, n_tokens)
+                if n_together > 1:
+                    acc = one_run(acc, w, j + 1, x + x_step, token_step, meta + META * n_tokens,
+                                  n_tokens)  # fmt: skip
+                x += n_together * x_step
+                meta += n_together * META * n_tokens
             w += block_bytes
         if bias != 0:
             acc = add(acc, load(f32x16, bias))
