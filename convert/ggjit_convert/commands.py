@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import N_TOKENS, TYPES, Force, Lora, Threads, TypeFlags, check_flags, option
+from ggjit.cli.flags import option
+
+from .flags import N_TOKENS, TYPES, Force, Lora, Threads, TypeFlags, check_flags
 from .status import telling
 from .verify_command import report
 

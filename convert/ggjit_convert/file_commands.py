@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import Force, option
+from ggjit.cli.flags import option
+
+from .flags import Force
 from .status import telling
 
 if TYPE_CHECKING:

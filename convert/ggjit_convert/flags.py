@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ggjit.cli.flags import option
+
 if TYPE_CHECKING:
     from .quantize.policy import Wishes
-
-
-def option(*names: str, metavar: str, help: str) -> Any:
-    """Return a typer option that shows no type and no default of its own."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
 
 
 Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .flags import Force, Threads, option
+from ggjit.cli.flags import option
+
+from .flags import Force, Threads
 from .status import telling
 
 FORMATS = ("gguf", "dat")

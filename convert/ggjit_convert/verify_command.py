@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import N_TOKENS, Lora, Threads, check_flags, option
+from ggjit.cli.flags import option
+
+from .flags import N_TOKENS, Lora, Threads, check_flags
 
 if TYPE_CHECKING:
     from .origins import FromCheckpoint, FromGGUF

@@ -360,9 +360,8 @@ def test_an_embedding_that_is_only_looked_up_is_not_read():
 
 def test_the_cache_is_float16_and_rounded_up(files):
     executor = CPUExecutor(files(KINDS.F32), 65, 1)
-    assert (
-        executor._layout.n_bytes == 2 * 2 * 64 * 128 * 2
-    )  # layers, K and V, width, positions, bytes
+    n_bytes = 2 * 2 * 64 * 128 * 2  # layers, K and V, width, positions, bytes
+    assert executor._layout.n_bytes == n_bytes
     assert executor.n_context == 65
     assert [executor.cache_bytes_read(n) for n in (0, 40)] == [2 * 2 * 64 * 2, 41 * 2 * 2 * 64 * 2]
 

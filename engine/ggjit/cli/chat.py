@@ -13,7 +13,15 @@ import typer
 from .chat_input import Reader, reader
 from .conversation import Conversation
 from .errors import sentence
-from .flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
+from .flags import (
+    ModelArgument,
+    ModelFlags,
+    ReplyFlags,
+    SamplingFlags,
+    chats_or,
+    option,
+    timings,
+)
 
 if TYPE_CHECKING:
     from ..generate import Model
@@ -42,18 +50,10 @@ def chat(
 ) -> None:
     """Talk with a model; /help says what can be done meanwhile."""
     limits = reply_flags.limits() | sampling.changes()
-    loaded = flags.load(model, _has_template)
+    loaded = flags.load(model, chats_or("use ggjit run --raw, which continues a text"))
     loop = ChatLoop(loaded, Conversation(system), limits)
     _show_dim(f"{loaded.file.path.name}, context {loaded.n_context} tokens, /help for help")
     raise typer.Exit(loop.run(reader(loop.commands)))
-
-
-def _has_template(model: Model) -> None:
-    if model.chat_template is None:
-        raise ValueError(
-            f"{model.file.path} has no chat template, it is a base model: "
-            "use ggjit run --raw, which continues a text"
-        )
 
 
 class ChatLoop:

@@ -117,6 +117,17 @@ class ModelFlags:
             )
 
 
+def chats_or(advice: str) -> Callable[[Model], None]:
+    """Return what raises ValueError, with advice, for a model without a chat template."""
+
+    def chats(model: Model) -> None:
+        if model.chat_template is None:
+            problem = "has no chat template, it is a base model"
+            raise ValueError(f"{model.file.path} {problem}: {advice}")
+
+    return chats
+
+
 @dataclass(frozen=True)
 class SamplingFlags:
     """How tokens are chosen; what is not given is taken from the file, else llama.cpp's."""

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import ModelArgument, ModelFlags, ReplyFlags, SamplingFlags, option, timings
+from .flags import (
+    ModelArgument,
+    ModelFlags,
+    ReplyFlags,
+    SamplingFlags,
+    chats_or,
+    option,
+    timings,
+)
 from .prompt import read_prompt
 
 if TYPE_CHECKING:
@@ -46,7 +54,8 @@ def run(
     if not text:
         raise ValueError("the prompt is empty")
     limits = reply_flags.limits() | sampling.changes()
-    loaded = flags.load(model, attrgetter("tokenizer") if raw else _has_template)
+    chats = chats_or("use --raw, which continues the prompt")
+    loaded = flags.load(model, attrgetter("tokenizer") if raw else chats)
     if raw:
         reply = loaded.generate(loaded.tokenizer.encode(text, special=special), **limits)
     else:
@@ -56,14 +65,6 @@ def run(
     print_reply(reply, newline=not raw or sys.stdout.isatty())
     if flags.verbose:
         print(_costs(loaded, reply), file=sys.stderr)
-
-
-def _has_template(model: Model) -> None:
-    if model.chat_template is None:
-        raise ValueError(
-            f"{model.file.path} has no chat template, it is a base model: "
-            "use --raw, which continues the prompt"
-        )
 
 
 def print_reply(reply: Generation, newline: bool) -> None:
