@@ -98,13 +98,15 @@ def _executor(
     if backend == "cpu":
         from .backends.cpu import CPUExecutor
         from .backends.cpu.cores import usable_threads
+        from .backends.cpu.shapes import shape_of
         from .backends.cpu.tuning import remembered
 
         tuned = remembered(graph, activations)
+        shape = tuned.shape if tuned else shape_of(graph, activations, progress)
         n_threads = usable_threads(threads) or (tuned.n_threads if tuned else None)
         return CPUExecutor(
             graph, n_context, n_threads, progress, activations, cache_types, n_sequences, packing,
-            tuned.shape if tuned else None,
+            shape,
         )  # fmt: skip
     if backend == "reference":
         from .backends.reference import ReferenceExecutor

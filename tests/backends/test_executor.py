@@ -140,6 +140,18 @@ def test_the_residual_is_added_once_whatever_the_tile(shape):
 
 
 @pytest.mark.parametrize("kind", [KINDS.Q4_1, KINDS.F16], ids=lambda k: k.name)
+def test_another_cut_goes_on_with_the_same_bits(files, kind):
+    """With other tiles and threads the sequences that there are remain as they are."""
+    executor = CPUExecutor(files(kind), 256, 1)
+    whole = everything(executor, IDS)
+    state = executor.new_state()
+    for i, (n_threads, shape) in enumerate([(2, TileShape(2, 2, 8)), (3, TileShape(1, 4, 48))]):
+        executor.recut(n_threads, shape)
+        part = slice(30 * i, 30 * i + 30)
+        np.testing.assert_array_equal(executor.run(state, IDS[part], "all"), whole[part])
+
+
+@pytest.mark.parametrize("kind", [KINDS.Q4_1, KINDS.F16], ids=lambda k: k.name)
 def test_more_tokens_than_one_run_takes(files, kind):
     graph, n = files(kind), N_TOKENS + N_SELECTED + 5
     ids = np.resize(IDS, n)

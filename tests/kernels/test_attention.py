@@ -7,7 +7,9 @@ import pytest
 from attention_cache import Cache, attend
 from calls import assert_same_integers, quantize_rows
 
+from ggjit.kernels.attention_tile import QUERIES
 from ggjit.kernels.cache_formats import FORMATS, Q4_0, Q8_0
+from ggjit.simd import target
 
 
 def filled(rng, n_kv_heads, k_dim, v_dim, n_keys, n_context=256):
@@ -271,3 +273,8 @@ def test_large_heads(rng, k_dim, v_dim, group):
     expected = naive.attention(q, k, v, range(60, 72), k_dim**-0.5)
     np.testing.assert_allclose(got, expected, atol=1e-5)
     np.testing.assert_array_equal(cache.attend(q[3:4], [63], k_dim**-0.5)[0], got[3:4])
+
+
+def test_no_more_queries_attend_together_than_there_is_room_for():
+    for one in target.TARGETS:
+        assert 1 <= min(one.queries) <= max(one.queries) <= QUERIES

@@ -7,7 +7,7 @@ from typing import Annotated
 from .flags import Activations, ModelArgument, one_model, option
 from .status import show_status
 
-N_CONTEXT = 512  # tokens; longer than anything that is measured
+N_CONTEXT = 768  # tokens; longer than anything that is measured
 
 
 def tune(
@@ -21,7 +21,7 @@ def tune(
 
     What is best is remembered on this machine, and used from then on.
     """
-    from ..backends.cpu.tuning import Speed, Tuning, place_of
+    from ..backends.cpu.tuning import Speed, Tuning, place_of_model
     from ..backends.cpu.tuning import tune as find_best
     from ..hub import resolve
     from ..loading import graph_of
@@ -39,4 +39,4 @@ def tune(
     show_status("measuring")
     best = find_best(graph, N_CONTEXT, report, activations)
     show_status("")
-    print(f"best: {best}, kept in {place_of(graph, activations)}")
+    print(f"best: {best}, kept in {place_of_model(graph, activations)}")

@@ -30,9 +30,9 @@ LINE = 64  # bytes from a count to the next: one for tiles taken, then each tile
 
 def tile_sizes(group: int) -> tuple[int, int]:
     """Return how many queries attend together: of a prompt, and of one token's heads."""
-    most = min(QUERIES, target.current().n_tokens)
+    wide, most = target.current().queries
     n_tiles = (group + most - 1) // most
-    return most, (group + n_tiles - 1) // n_tiles
+    return wide, (group + n_tiles - 1) // n_tiles
 
 
 def padded(v_dim: int) -> int:

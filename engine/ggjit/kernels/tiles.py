@@ -44,7 +44,7 @@ class TileShape:
 
 def tile_shape() -> TileShape:
     """Return the target's shape."""
-    return TileShape(*target.current().tile, 96)
+    return TileShape(*target.current().tiles[0], 96)
 
 
 def kernel_name(fmt: Format, wide: bool, mapped: bool) -> str:

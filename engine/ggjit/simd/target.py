@@ -18,6 +18,8 @@ _AVX2 += ("f16c", "bmi", "bmi2", "lzcnt", "movbe")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd")
 _VNNI = (*_AVX512, "avx512vnni")
 _AMX = (*_VNNI, "amx-tile", "amx-int8")
+_MANY, _FEW = ((2, 6), (2, 4)), ((1, 4), (2, 2), (1, 2))  # tiles for so many registers
+_FEWER, _FEWEST = ((1, 2), (1, 4)), ((1, 1), (1, 2))
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Target:
     dot: str  # which of simd/sums.py
     n_tokens: int  # that share weights straight from packed rows: what fits the registers
     few: int  # tokens that are not worth unpacking rows for
-    tile: tuple[int, int]  # groups of 16 unpacked rows by tokens: the fastest that was measured
+    tiles: tuple[tuple[int, int], ...]  # groups of 16 unpacked rows by tokens, the likeliest first
+    queries: tuple[int, int]  # that attend together: of a prompt; at most, of one token's heads
     has_tiles: bool = False  # AMX
     has_words: bool = False  # activations of 16 bits meet weights as words, not as two bytes each
     has_halves: bool = True  # converts float16 by itself
@@ -38,15 +41,17 @@ class Target:
 
 
 TARGETS = (  # best first
-    Target("avx512-amx", _AMX, "x86-64-v4", "vnni512", 8, 8, (2, 6), has_tiles=True),
-    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8, 8, (2, 6)),
-    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8, 8, (2, 6), has_words=True),
-    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4, 4, (1, 4)),
-    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2, 6, (1, 4), has_words=True),
-    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, 4, (1, 4), machines=ARM),
-    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, 4, (1, 4), machines=ARM),
-    Target("neon", (), "generic", "widened", 2, 2, (1, 2), machines=ARM),
-    Target("generic", (), "generic", "widened", 1, 1, (1, 1), has_halves=False, machines=()),
+    Target("avx512-amx", _AMX, "x86-64-v4", "vnni512", 8, 8, _MANY, (8, 8), has_tiles=True),
+    Target("avx512-vnni", _VNNI, "x86-64-v4", "vnni512", 8, 8, _MANY, (8, 8)),
+    Target("avx512", _AVX512, "x86-64-v4", "maddubs512", 8, 8, _MANY, (8, 8), has_words=True),
+    Target("avx-vnni", (*_AVX2, "avxvnni"), "x86-64-v3", "vnni256", 4, 4, _FEW, (3, 8)),
+    Target("avx2", _AVX2, "x86-64-v3", "maddubs256", 2, 6, _FEW, (2, 8), has_words=True),
+    Target("neon-i8mm", ("dotprod", "i8mm"), "generic", "usdot", 4, 4, _FEW, (4, 4), machines=ARM),
+    Target("neon-dotprod", ("dotprod",), "generic", "sdot", 4, 4, _FEW, (4, 4), machines=ARM),
+    Target("neon", (), "generic", "widened", 2, 2, _FEWER, (2, 2), machines=ARM),
+    Target(
+        "generic", (), "generic", "widened", 1, 1, _FEWEST, (1, 1), has_halves=False, machines=()
+    ),
 )
 
 

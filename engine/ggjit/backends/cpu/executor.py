@@ -54,9 +54,9 @@ class CPUExecutor:
         packing: Packing = "auto", shape: TileShape | None = None,
     ) -> None:  # fmt: skip
         self.n_context, self.n_vocab = n_context, graph.output.width
-        self.n_threads = n_threads or default_threads()
+        n_threads = n_threads or default_threads()
         self.cache_types = cache_types  # of keys and of values
-        ops = transpose_weights(fuse_residuals(graph.ops))
+        ops = self._ops = transpose_weights(fuse_residuals(graph.ops))
         k_format, v_format = map(cache_format, cache_types)
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         start = perf_counter()
@@ -67,7 +67,7 @@ class CPUExecutor:
             if isinstance(op, Linear | ExpertLinear | HeadLinear)
         }
         self._weights = PackedWeights(
-            matrices_of(ops), self.n_threads, report_packing, packing,
+            matrices_of(ops), n_threads, report_packing, packing,
             n_sequences * self._layout.n_bytes,
         )  # fmt: skip
         self._routes = [op.out for op in ops if isinstance(op, Route)]
@@ -75,16 +75,28 @@ class CPUExecutor:
         self._batch = Batch(N_TOKENS, N_SELECTED)
         quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
         self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
-        self._lowering = self.lowering(
-            self._storage, self._weights, self._batch, self._layout, N_TOKENS, self.n_threads, shape
-        )
-        steps = [step for op in ops for step in self._lowering.lower(op)]
-        report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
-        self._tape = Tape(steps, self.n_threads, report)
+        self._make_tape(n_threads, shape, progress)
         self.times = LoadTimes(packed - start, perf_counter() - packed)
-        self._team = Team(self._tape.entries, self.n_threads)
         self._running = threading.Lock()
         self._logits = self._storage.rows[graph.output].array
+
+    def recut(self, n_threads: int, shape: TileShape) -> None:
+        """Go on with so many threads and other tiles; weights and sequences stay as they are."""
+        with self._running:
+            self._team.close()
+            self._make_tape(n_threads, shape)
+
+    def _make_tape(
+        self, n_threads: int, shape: TileShape | None, progress: Progress | None = None
+    ) -> None:
+        self.n_threads = n_threads
+        self._lowering = self.lowering(
+            self._storage, self._weights, self._batch, self._layout, N_TOKENS, n_threads, shape
+        )
+        steps = [step for op in self._ops for step in self._lowering.lower(op)]
+        report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
+        self._tape = Tape(steps, n_threads, report)
+        self._team = Team(self._tape.entries, n_threads)
 
     @property
     def n_batch(self) -> int:
