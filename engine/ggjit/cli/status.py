@@ -28,11 +28,12 @@ def show_status(text: str) -> None:
 @contextmanager
 def load_status() -> Iterator[Progress]:
     """Yield the progress function of `load`; the line is gone afterwards."""
-    started = perf_counter()
+    started, began = perf_counter(), dict[str, float]()
 
     def progress(what: str, n_done: int, n_all: int) -> None:
-        passed = perf_counter() - started
-        if passed > PATIENCE_S:
+        now = perf_counter()
+        passed = now - began.setdefault(what, now)
+        if now - started > PATIENCE_S:
             show_status(f"{what} {_amount(what, n_done, n_all)}{_left(passed, n_done, n_all)}")
 
     try:
