@@ -37,7 +37,7 @@ OTHERS = 0.05  # share of the processors that other processes may take
 def main() -> None:
     """Time the whole run, then each kernel."""
     args = parse()
-    with recorded_steps() as steps:
+    with recorded_steps() as recorded:
         model = ggjit.load(
             args.file, threads=args.threads, context=1024, activations=args.activations
         )
@@ -50,6 +50,7 @@ def main() -> None:
         executor.run(state, ids)
 
     total = seconds(whole)
+    steps = recorded[id(executor._ran.tape)]
     labels = dict.fromkeys(map(label_of, steps))
     rows = [kernel_row(executor, steps, label, total) for label in labels]
     peaks = measure_int8_peaks(args.threads)
@@ -81,18 +82,18 @@ def parse() -> Namespace:
 
 
 @contextmanager
-def recorded_steps() -> Iterator[list[Step]]:
-    """Collect the steps of the tape that is made meanwhile."""
-    steps: list[Step] = []
+def recorded_steps() -> Iterator[dict[int, list[Step]]]:
+    """Collect the steps of the tapes that are made meanwhile, by identity."""
+    recorded: dict[int, list[Step]] = {}
     make = Tape.__init__
 
     def record(tape: Tape, made: list[Step], *args: Any) -> None:
-        steps.extend(made)
+        recorded[id(tape)] = made
         make(tape, made, *args)
 
     Tape.__init__ = record  # type: ignore[method-assign,assignment]
     try:
-        yield steps
+        yield recorded
     finally:
         Tape.__init__ = make  # type: ignore[method-assign]
 
@@ -113,7 +114,7 @@ def shape_of(step: Step) -> tuple[int, int]:
 def kernel_row(executor: Any, steps: list[Step], label: str, total: float) -> list[str]:
     """Time the steps of one kernel and return a line of the table."""
     which = [i for i, step in enumerate(steps) if label_of(step) == label]
-    tape = entries_of([tuple(entry[:5]) for entry in executor._tape.entries[which]])
+    tape = entries_of([tuple(entry[:5]) for entry in executor._ran.tape.entries[which]])
     tape[-1, 2] = True  # all meet at the end
     team = Team(tape, executor.n_threads)
     took = seconds(team.run)

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from .backends import Executor, Packing, Progress
+from .backends import Executor, Latent, Packing, Progress
 from .checking import check_tensors
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
@@ -26,7 +26,7 @@ def load(
     backend: Backend = "cpu", vocab_only: bool = False, activations: int = 16,
     progress: Progress | None = None, check: bool = False, cache_type_k: str = "f16",
     cache_type_v: str = "f16", sequences: int = 1, pack: Packing = "auto",
-    suits: Callable[[Model], object] | None = None,
+    latent: Latent = "auto", suits: Callable[[Model], object] | None = None,
 ) -> Model:  # fmt: skip
     """Open a GGUF file (any shard of a split one) and make it ready.
 
@@ -38,6 +38,8 @@ def load(
     `cache_type_k` and `cache_type_v`: f16, bf16, q8_0 or q4_0; memory for them grows by what so
     many `sequences` need. `pack`: weights are laid out anew for speed if memory allows ("auto"),
     "always", "never", or all but experts ("experts-mmap": for models larger than memory).
+    `latent`: latent attention (DeepSeek) is computed in the form that is cheaper for each batch, or
+    only "absorbed", so that results are the same bits however a prompt is cut, or "expanded".
     `suits` sees the file and its vocabulary before weights are read, and may raise an error.
     A file without a vocabulary has logits, but no text.
     Raises: GGUFError or ValueError for a file or argument that cannot be used, OSError.
@@ -64,8 +66,9 @@ def load(
         )
     cache_types = cache_type_k, cache_type_v
     executor = _executor(
-        graph, n_context, backend, threads, activations, progress, cache_types, sequences, pack
-    )
+        graph, n_context, backend, threads, activations, progress, cache_types, sequences, pack,
+        latent,
+    )  # fmt: skip
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
 
@@ -89,7 +92,7 @@ def context_length(file: GGUFFile, wanted: int | None) -> int:
 def _executor(
     graph: Graph, n_context: int, backend: Backend, threads: int | None, activations: int,
     progress: Progress | None, cache_types: tuple[str, str], n_sequences: int,
-    packing: Packing,
+    packing: Packing, latent: Latent = "auto",
 ) -> Executor:  # fmt: skip
     if n_sequences < 1:
         raise ValueError(f"sequences is {n_sequences}, expected 1 or more")
@@ -106,7 +109,7 @@ def _executor(
         n_threads = usable_threads(threads) or (tuned.n_threads if tuned else None)
         return CPUExecutor(
             graph, n_context, n_threads, progress, activations, cache_types, n_sequences, packing,
-            shape,
+            shape, latent,
         )  # fmt: skip
     if backend == "reference":
         from .backends.reference import ReferenceExecutor

@@ -11,6 +11,7 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Logits = Literal["all", "last", "none"]  # of which of the tokens that are run
 Packing = Literal["auto", "always", "never", "experts-mmap"]  # which weights are laid out anew
+Latent = Literal["auto", "absorbed", "expanded"]  # how latent attention is computed
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, out of how much
 
 
@@ -58,6 +59,7 @@ class Executor(Protocol):
     def run_batch(self, parts: Sequence[BatchPart]) -> list[Float32]:
         """Append ids to several states side by side; the results are those of `run`, bit for bit.
 
+        Of latent attention, unless it is kept to one form, they are those only up to rounding.
         Raises: as `run`, and ValueError for a state that is in two parts, before anything is done.
         """
 

@@ -80,6 +80,12 @@ class ModelFlags:
         option("--experts", metavar="WHERE",
                help="mmap: all experts stay in the file, which may be larger than memory."),
     ] = None  # fmt: skip
+    latent: Annotated[
+        str,
+        option("--latent", metavar="FORM",
+               help="Latent attention (DeepSeek): absorbed: the same bits however a prompt is"
+                    " cut; expanded; auto: whichever is cheaper."),
+    ] = "auto"  # fmt: skip
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Timings and notes, on stderr.")
     ] = False
@@ -111,6 +117,7 @@ class ModelFlags:
                 cache_type_k=self.cache_type_k,
                 cache_type_v=self.cache_type_v,
                 pack=self.packing(),  # type: ignore[arg-type]
+                latent=self.latent,  # type: ignore[arg-type]
                 progress=progress,
                 check=self.check,
                 suits=suits,

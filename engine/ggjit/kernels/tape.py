@@ -25,7 +25,9 @@ KERNEL, OPERANDS, BARRIER, PIECES, OWN, ASKED, STEP = 0, 8, 16, 24, 32, 40, 64
 
 # Control block, one cache line each: how often threads have arrived at barriers, the number of the
 # job, that of the last one led to its end, and from WORKERS on per thread whether it is parked.
+# Beside LED are the address of the job's tape and its number of steps.
 ARRIVED, JOB, LED, WORKERS, LINE = 0, 64, 128, 192, 64
+TAPE, N_STEPS = LED + 8, LED + 16
 PATIENCE = 4000  # pauses at a barrier before giving way to other threads: about 0.1 ms
 SPINS = 40_000  # pauses before a worker parks: about a millisecond
 
@@ -60,12 +62,12 @@ def run_pieces(step, thread, n_threads):  # type: ignore[no-untyped-def]
 
 
 @device
-def walk(tape, n_steps, control, thread, n_threads):  # type: ignore[no-untyped-def]
-    """Run all steps as one of the threads.
+def walk(control, thread, n_threads):  # type: ignore[no-untyped-def]
+    """Run all steps of the job's tape as one of the threads.
 
     All have passed all barriers before; at most the others have arrived at the first one.
     """
-    n = int64(n_threads)
+    n, tape, n_steps = int64(n_threads), load(int64, control + TAPE), load(int64, control + N_STEPS)
     target = atomic_load(control + ARRIVED) // n * n
     for at in range(tape, tape + STEP * n_steps, STEP):
         run_pieces(at, thread, n)
@@ -83,14 +85,14 @@ def announce(control: int, asleep: int, thread: int, n_threads: int) -> None:
 
 
 @kernel
-def lead(tape: int, n_steps: int, control: int, thread: int, n_threads: int) -> None:
+def lead(control: int, thread: int, n_threads: int) -> None:
     """Run the tape as thread 0."""
-    walk(tape, n_steps, control, thread, n_threads)
+    walk(control, thread, n_threads)
     store(control + LED, load(int64, control + JOB))
 
 
 @kernel
-def follow(tape: int, n_steps: int, control: int, seen: int, thread: int, n_threads: int) -> None:
+def follow(control: int, seen: int, thread: int, n_threads: int) -> None:
     """Run the tape for each new job; return, marked as parked, when none came for a while.
 
     `seen` is where this worker keeps the number of its last job.
@@ -100,7 +102,7 @@ def follow(tape: int, n_steps: int, control: int, seen: int, thread: int, n_thre
     while True:
         if atomic_load(control + JOB) != load(int64, seen):
             atomic_add(seen, int64(1))
-            walk(tape, n_steps, control, thread, n_threads)
+            walk(control, thread, n_threads)
             idle = 0
         idle += 1
         pause()

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import ExpertLinear, Graph, HeadLinear, Linear, Route
+from ...graph import Buffer, ExpertLinear, Graph, HeadLinear, Linear, Op, Route
 from ...kernels.cache_formats import cache_format
 from ...kernels.tiles import TileShape
-from .. import Float32, Logits, Progress, check_parts
+from .. import Float32, Latent, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .cache import CacheLayout, CPUState
 from .cores import default_threads
 from .fuse import fuse_residuals, transpose_weights
+from .latent import Choice, expanded
 from .lower import Lowering, reads_integers
 from .storage import plan
+from .tape import Progress as Report
 from .tape import Tape
 from .threads import Team
 from .weights import PackedWeights, Packing, matrices_of, n_matrices
@@ -39,10 +41,21 @@ class LoadTimes:
     compile: float
 
 
+class Form:
+    """One way to compute a graph: where its operations leave what they make, and their tape."""
+
+    def __init__(self, ops: list[Op], lowering: Lowering, report: Report | None) -> None:
+        self.storage, self._lowering = lowering.storage, lowering  # which owns what steps point to
+        steps = [step for op in ops for step in lowering.lower(op)]
+        self.tape = Tape(steps, lowering.n_threads, report)
+        self.logits = self.storage.rows[ops[-1].out].array
+
+
 class CPUExecutor:
     """Runs a graph on the CPU, with activations of 8 or 16 bits before integer weights.
 
-    Memory for keys and values grows by what `n_sequences` full contexts need.
+    Memory for keys and values grows by what `n_sequences` full contexts need. `latent` attention is
+    computed absorbed or expanded, "auto": as is cheaper for a batch (see latent.py).
     """
 
     lowering: type[Lowering] = Lowering
@@ -51,12 +64,13 @@ class CPUExecutor:
         self, graph: Graph, n_context: int, n_threads: int | None = None,
         progress: Progress | None = None, activations: int = ACTIVATIONS,
         cache_types: tuple[str, str] = ("f16", "f16"), n_sequences: int = 1,
-        packing: Packing = "auto", shape: TileShape | None = None,
+        packing: Packing = "auto", shape: TileShape | None = None, latent: Latent = "auto",
     ) -> None:  # fmt: skip
         self.n_context, self.n_vocab = n_context, graph.output.width
         n_threads = n_threads or default_threads()
         self.cache_types = cache_types  # of keys and of values
         ops = self._ops = transpose_weights(fuse_residuals(graph.ops))
+        self._choice = Choice(expanded(ops), latent)
         k_format, v_format = map(cache_format, cache_types)
         self._layout = CacheLayout(ops, n_context, N_TOKENS, k_format, v_format, n_sequences)
         start = perf_counter()
@@ -73,29 +87,35 @@ class CPUExecutor:
         self._routes = [op.out for op in ops if isinstance(op, Route)]
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
-        quantized = {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
-        self._storage = plan(ops, quantized, N_TOKENS, N_SELECTED, activations == 16)
-        self._make_tape(n_threads, shape, progress)
+        wide = activations == 16
+        self._storage = plan(ops, quantized_of(ops), N_TOKENS, N_SELECTED, wide)
+        self._other_storage = None
+        if self._choice.may_expand(n_context, N_TOKENS):
+            other, free = self._choice.ops, self._storage
+            self._other_storage = plan(other, quantized_of(other), N_TOKENS, N_SELECTED, wide, free)
+        self._make_tapes(n_threads, shape, progress)
         self.times = LoadTimes(packed - start, perf_counter() - packed)
         self._running = threading.Lock()
-        self._logits = self._storage.rows[graph.output].array
 
     def recut(self, n_threads: int, shape: TileShape) -> None:
         """Go on with so many threads and other tiles; weights and sequences stay as they are."""
         with self._running:
             self._team.close()
-            self._make_tape(n_threads, shape)
+            self._make_tapes(n_threads, shape)
 
-    def _make_tape(
+    def _make_tapes(
         self, n_threads: int, shape: TileShape | None, progress: Progress | None = None
     ) -> None:
         self.n_threads = n_threads
         self._lowering = self.lowering(
             self._storage, self._weights, self._batch, self._layout, N_TOKENS, n_threads, shape
         )
-        steps = [step for op in self._ops for step in self._lowering.lower(op)]
         report = (lambda i, n, name: progress("compiling", i, n)) if progress else None
-        self._tape = Tape(steps, n_threads, report)
+        self._form = self._ran = Form(self._ops, self._lowering, report)
+        if self._other_storage:
+            other = self._lowering.beside(self._other_storage)
+            self._expanded = Form(self._choice.ops, other, report)
+        self._tape = self._form.tape
         self._team = Team(self._tape.entries, n_threads)
 
     @property
@@ -136,7 +156,7 @@ class CPUExecutor:
     def chosen_experts(self) -> dict[str, npt.NDArray[np.int32]]:
         """Return what the routers of the last run chose. Shapes: by name, [n_tokens, n_used]."""
         n_tokens = int(self._batch.header[0])
-        rows = {b: self._storage.rows[b].array[:n_tokens] for b in self._routes}
+        rows = {b: self._ran.storage.rows[b].array[:n_tokens] for b in self._routes}
         return {b.name: a[:, : b.width // 2].astype(np.int32) for b, a in rows.items()}
 
     def _run(self, pieces: Sequence[tuple[CPUState, npt.NDArray[np.int32], int]]) -> Float32:
@@ -146,14 +166,27 @@ class CPUExecutor:
             for state, ids, _ in pieces:
                 state.reserve(len(ids))
             self._batch.fill([Part(ids, s.n_past, s.address, n) for s, ids, n in pieces])
-            self._team.run()
+            self._ran = self._form_of(pieces)
+            self._team.run(self._ran.tape.entries)
             for state, ids, _ in pieces:
                 state.advance(len(ids))
-            return self._logits[: sum(n for _, _, n in pieces), : self.n_vocab].copy()
+            return self._ran.logits[: sum(n for _, _, n in pieces), : self.n_vocab].copy()
+
+    def _form_of(self, pieces: Sequence[tuple[CPUState, npt.NDArray[np.int32], int]]) -> Form:
+        """Return the form that computes a batch: expanded only if one sequence is in it."""
+        if len(pieces) > 1:
+            return self._form
+        [(state, ids, _)] = pieces
+        return self._expanded if self._choice.expands(state.n_past, len(ids)) else self._form
 
     def __del__(self) -> None:
         if team := getattr(self, "_team", None):
             team.close()
+
+
+def quantized_of(ops: list[Op]) -> set[Buffer]:
+    """Return the buffers that integer products read."""
+    return {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
 
 
 def read_of(op: Linear | ExpertLinear | HeadLinear) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from ...formats import IntLanes, find
 from ...graph import (
     Add,
-    Attention,
     Embed,
     Gated,
     Gelu,
@@ -24,7 +23,6 @@ from ...graph import (
 )
 from ...kernels import (
     activation,
-    attention,
     embed,
     gates,
     gelu,
@@ -34,8 +32,7 @@ from ...kernels import (
     rope,
     scale,
 )
-from ...kernels.attention_store import store_kv, store_latent
-from .lower_recurrent import RecurrentLowering
+from .lower_attention import AttentionLowering
 from .memory import address
 from .steps import Operands, Split, Step
 
@@ -51,7 +48,7 @@ def _columns(op: Op) -> Split:
     return "columns", op.out.width
 
 
-class Lowering(RecurrentLowering):
+class Lowering(AttentionLowering):
     """Makes the steps of operations."""
 
     def lower(self, op: Op) -> list[Step]:
@@ -141,47 +138,6 @@ class Lowering(RecurrentLowering):
         }
         yield self._step(op, rope.rope, operands, by=self._tokens(op), more_reads=[angles])
         yield from self._quantize(op.out)
-
-    def attention(self, op: Attention) -> Iterable[Step]:
-        stored, formats = self.cache.layers[op.layer], self.cache.formats_of(op)
-        shared = {
-            "k_offset": stored.k_offset,
-            "v_offset": stored.v_offset,
-            "k_head": stored.k_head,
-            "v_head": stored.v_head,
-            "n_kv_heads": op.n_kv_heads,
-            "k_dim": op.k_dim,
-            "v_dim": op.v_dim,
-            "table_offset": stored.table_offset,
-            "batch_tables": self.batch.address_of("tables"),
-            "batch_positions": self.batch.address_of("positions"),
-        }
-        keep = shared | self._rows("k", op.k, "k_stride") | self._rows("v", op.v, "v_stride")
-        store = store_latent(formats[0]) if op.latent else store_kv(*formats)
-        yield self._step(op, store, keep, by=self._tokens(op), writes=[stored])
-        spans = self._spans_of(attention.shared_bytes(op.v_dim, self.cache.n_context))
-        fused = op.v_dim % 32 == 0  # a head is whole blocks: its thread can round it
-        attend = {
-            "n_heads": op.n_heads,
-            "scale": op.scale,
-            "window": -op.window if op.window and op.chunked else op.window or attention.EVERYTHING,
-            "cap": op.softcap or 0.0,
-            "sinks": address(self.weights.vector(op.sinks)) if op.sinks else 0,
-            "work_bytes": attention.work_bytes(op.k_dim),
-            "shared": address(spans),
-            "batch_starts": self.batch.address_of("starts"),
-            "part_count": self.batch.address_of("n_parts"),
-            **shared,
-            **self._rows("q", op.q, "q_stride"),
-            **self._rows("out", op.out),
-            **self._scratch_of(attention.scratch_bytes(op.k_dim, op.v_dim)),
-            **self._integers(op.out if fused else None, "q8"),
-        }
-        kernel = attention.attention(*formats, op.n_heads // op.n_kv_heads, op.latent > 0)
-        writes = [*self._storages(op.out), spans]
-        yield self._step(op, kernel, attend, more_reads=[stored], writes=writes)
-        if not fused:
-            yield from self._quantize(op.out)
 
     def gated(self, op: Gated) -> Iterable[Step]:
         operands = {

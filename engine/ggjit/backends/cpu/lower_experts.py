@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ from ...jit import Kernel
 from ...kernels import experts, linear_float, linear_int8, route
 from .memory import address, aligned
 from .steps import Operands, Pieces, Step
-from .storage import Quantized, Rows, new_quantized, new_rows
+from .storage import Quantized, Rows, Storage, new_quantized, new_rows
+
+Lowering = TypeVar("Lowering", bound="ExpertLowering")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,11 @@ class ExpertLowering(Pieces):
         self._sorted: dict[tuple[tuple[int, int], str], Rows] = {}
         self._sorted_integers: dict[tuple[int, int], Quantized] = {}
         self._holds: dict[int, object] = {}  # what such memory was last filled with
+
+    def beside(self: Lowering, storage: Storage) -> Lowering:
+        other = super().beside(storage)
+        other._of_routes, other._holds = {}, {}
+        return other
 
     def route(self, op: Route) -> Iterable[Step]:
         n_experts, r = op.logits.width, op.routing

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...gguf import Tensor
-from ...graph import Linear
+from ...graph import Graph, Linear
 from ...kernels import squares
+from .. import Progress
 from .executor import CPUExecutor
 from .lower import Lowering
 from .lower_experts import Groups, make_step
@@ -77,6 +78,13 @@ class SummingExecutor(CPUExecutor):
 
     lowering = SummingLowering
     _lowering: SummingLowering
+
+    def __init__(
+        self, graph: Graph, n_context: int, n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:  # fmt: skip
+        # where latent attention is expanded, its matrices have no products
+        super().__init__(graph, n_context, n_threads, progress, latent="absorbed")
 
     @property
     def square_sums(self) -> dict[str, SquareSums]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,7 @@ PIECE = 64 << 10  # bytes of weights that are worth asking for: some microsecond
 PIECES = 8  # for each thread, at most
 
 Operands = dict[str, float]
+AnyPieces = TypeVar("AnyPieces", bound="Pieces")
 Split = tuple[str, int]  # how threads divide something: ("tokens", count) or ("columns", width)
 
 
@@ -51,6 +54,12 @@ class Pieces:
         self._angles: dict[int, np.ndarray] = {}
         self._scratch: dict[int, np.ndarray] = {}
         self._spans: dict[int, np.ndarray] = {}
+
+    def beside(self: AnyPieces, storage: Storage) -> AnyPieces:
+        """Return what makes another tape's steps: in the same memory, as one runs at a time."""
+        other = copy(self)
+        other.storage, other._angles = storage, {}
+        return other
 
     def _step(
         self, op: Op, kernel: Kernel, operands: Operands, *, by: Split | None = None,

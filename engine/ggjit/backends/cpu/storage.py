@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,19 +46,23 @@ class Storage:
 
 
 def plan(
-    ops: list[Op], quantized: set[Buffer], n_rows: int, n_selected: int, wide: bool
-) -> Storage:
+    ops: list[Op], quantized: set[Buffer], n_rows: int, n_selected: int, wide: bool,
+    unused: Storage | None = None,
+) -> Storage:  # fmt: skip
     """Give every buffer storage, and those in `quantized` an integer form (`wide`: of 16 bits).
 
     Buffers of one width share it when their lives do not overlap; what routers chose stays, to be
     looked at after a run. A matrix product or a norm may write over its residual, a rotation and
-    what scales over its input: each element is read by who writes it.
+    what scales over its input: each element is read by who writes it. What `unused` has is free.
     """
     storage, free_rows, free_q = Storage(wide), _Pool(), _Pool()
 
     def key_of(b: Buffer) -> tuple[int, int]:
         return b.width, n_selected if b.selected else n_rows * max(1, b.n_chosen)
 
+    if unused:
+        free_rows.give_all(key_of, unused.rows)
+        free_q.give_all(key_of, unused.quantized)
     kept = {op.out for op in ops if isinstance(op, Route)}
     last = {b: i for i, op in enumerate(ops) for b in op.inputs()}
     for i, op in enumerate(ops):
@@ -98,6 +103,11 @@ class _Pool:
 
     def give(self, key: tuple[int, int], storage: Any) -> None:
         self._free[key].append(storage)
+
+    def give_all(self, key_of: Callable[[Buffer], tuple[int, int]], of: dict[Buffer, Any]) -> None:
+        """Take what buffers have, each once."""
+        for b, storage in {id(s): (b, s) for b, s in of.items()}.values():
+            self.give(key_of(b), storage)
 
 
 def new_rows(width: int, n_rows: int) -> Rows:

@@ -12,12 +12,12 @@ import numpy as np
 
 from ...jit import Kernel, compile_kernels
 from ...kernels import tape as tape_kernels
-from ...kernels.tape import JOB, LED, LINE, WORKERS
+from ...kernels.tape import JOB, LED, LINE, N_STEPS, TAPE, WORKERS
 from .memory import address, aligned
 
 
 class Team:
-    """Threads that run one tape together; workers spin for a moment between runs, then sleep."""
+    """Threads that run a tape together; workers spin for a moment between runs, then sleep."""
 
     def __init__(self, tape: np.ndarray, n_threads: int) -> None:
         self.n_threads, self._process, self._closed = n_threads, os.getpid(), False
@@ -27,17 +27,16 @@ class Team:
         self._asleep = aligned(n_threads, np.int64)
         self._wake = [threading.Semaphore(0) for _ in range(n_threads)]
         control, asleep = address(self._control), address(self._asleep)
-        shared: dict[str, float] = {
-            "tape": address(tape), "n_steps": len(tape), "control": control,
-        }  # fmt: skip
         self._announce = Call(tape_kernels.announce, 0, n_threads, control=control, asleep=asleep)
-        self._lead = Call(tape_kernels.lead, 0, n_threads, **shared)
-        self._workers = [self._start(i, shared) for i in range(1, n_threads)]
+        self._lead = Call(tape_kernels.lead, 0, n_threads, control=control)
+        self._workers = [self._start(i, control) for i in range(1, n_threads)]
         _teams.add(self)
 
-    def run(self) -> None:
-        """Run the tape once."""
+    def run(self, tape: np.ndarray | None = None) -> None:
+        """Run the tape once, or another one."""
         self._finish()
+        tape = self._tape if tape is None else tape
+        self._control[TAPE // 8], self._control[N_STEPS // 8] = address(tape), len(tape)
         self._announce()
         for i in np.flatnonzero(self._asleep):
             self._wake[i].release()
@@ -69,9 +68,9 @@ class Team:
                 wake.release()
             self._lead()
 
-    def _start(self, i: int, shared: dict[str, float]) -> threading.Thread:
+    def _start(self, i: int, control: int) -> threading.Thread:
         seen = address(self._seen[LINE // 8 * i :])
-        call = Call(tape_kernels.follow, i, self.n_threads, seen=seen, **shared)
+        call = Call(tape_kernels.follow, i, self.n_threads, seen=seen, control=control)
         worker = threading.Thread(target=self._work, args=(i, call), daemon=True)
         worker.start()
         return worker
