@@ -55,13 +55,13 @@ class Quantized:
 
     @property
     def sum(self) -> Any:
-        """Shapes: returns int32 [T, C / 32]."""
-        return self.meta.array.view(np.int32)[:, 1].T
+        """Shapes: returns float32 [T, C / 32]."""
+        return self.meta.array[:, 1].T
 
     @property
     def first_sum(self) -> Any:
-        """Of the first 16 columns of each block. Shapes: returns int32 [T, C / 32]."""
-        return self.meta.array.view(np.int32)[:, 2].T
+        """Of the first 16 columns of each block. Shapes: returns float32 [T, C / 32]."""
+        return self.meta.array[:, 2].T
 
     def values(self) -> Any:
         """The numbers that the integers stand for, exactly (float64)."""

@@ -23,6 +23,7 @@ from ..simd.ops import (
     store_each,
     sub,
     to_f32,
+    to_i32,
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile
@@ -89,12 +90,12 @@ def finish(acc, kind, n, residual, out, stride, n_real, spill):  # type: ignore[
 def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
     """Return the device function that adds 32 columns."""
     quants, dots_of, add_span = lanes.quants, integer_dots(lanes, n, wide), span_of(lanes, n)
-    floats, ints, half = tile(f32x16, n), tile(i32x16, n), half_run_bytes(wide)
+    floats, half = tile(f32x16, n), half_run_bytes(wide)
     if lanes.span == 32:
 
         @device
         def whole(acc, w, j, x, token_step, meta, step):  # type: ignore[no-untyped-def]
-            by, total = splat_each(floats, meta, 4), splat_each(ints, meta + step, 4)
+            by, total = splat_each(floats, meta, 4), splat_each(floats, meta + step, 4)
             return add_span(acc, dots_of(quants(w, j), x, token_step, total), w, j, by, total)
 
         return whole
@@ -102,8 +103,8 @@ def run_of(lanes: IntLanes, n: int, wide: bool) -> Any:
     @device
     def halves(acc, w, j, x, token_step, meta, step):  # type: ignore[no-untyped-def]
         q, by = quants(w, j), splat_each(floats, meta, 4)
-        first = splat_each(ints, meta + 2 * step, 4)
-        second = sub(splat_each(ints, meta + step, 4), first)
+        first = splat_each(floats, meta + 2 * step, 4)
+        second = sub(splat_each(floats, meta + step, 4), first)
         acc = add_span(acc, dots_of(first_half(q), x, token_step, first), w, 2 * j, by, first)
         dots = dots_of(second_half(q), x + half, token_step, second)
         return add_span(acc, dots, w, 2 * j + 1, by, second)
@@ -120,7 +121,7 @@ def integer_dots(lanes: IntLanes, n: int, wide: bool) -> Any:
     def dots_of(q, x, token_step, total):  # type: ignore[no-untyped-def]
         dots = dot(zeros(ints), q, x, token_step)
         if shifted:
-            dots = sub(dots, shift_left(total, shift))
+            dots = sub(dots, shift_left(to_i32(total), shift))
         return dots
 
     return dots_of
@@ -135,7 +136,7 @@ def span_of(lanes: IntLanes, n: int) -> Any:
     def add_span(acc, dots, w, k, by, total):  # type: ignore[no-untyped-def]
         acc = fma(to_f32(dots), mul(by, scale(w, k)), acc)
         if has_minimum:
-            acc = fma(mul(by, to_f32(total)), minimum(w, k), acc)
+            acc = fma(mul(by, total), minimum(w, k), acc)
         return acc
 
     return add_span

@@ -27,6 +27,7 @@ from ..simd.ops import (
     store_grid,
     sub,
     to_f32,
+    to_i32,
     zeros,
 )
 from ..simd.types import f32x16, grid, i32x16, tile
@@ -102,7 +103,6 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
     """Return the device function that adds a span of columns."""
     floats, ints = grid(f32x16, n_groups, n_tokens), grid(i32x16, n_groups, n_tokens)
     rows, tokens = tile(f32x16, n_groups), tile(f32x16, n_tokens)
-    counts = tile(i32x16, n_tokens)
     shift = lanes.shift or 0
     shifted = lanes.shift is not None and not in_words(wide)  # words are unpacked signed
     has_minimum = lanes.minimum is not None
@@ -112,9 +112,9 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
     def sums_of(first, total, half):  # type: ignore[no-untyped-def]
         """The activations' sums in this span: of all columns, the first half's, or the second's."""
         if half == 0:
-            return splat_each(counts, total, 4)
-        sums = splat_each(counts, first, 4)
-        return sums if half == 1 else sub(splat_each(counts, total, 4), sums)
+            return splat_each(tokens, total, 4)
+        sums = splat_each(tokens, first, 4)
+        return sums if half == 1 else sub(splat_each(tokens, total, 4), sums)
 
     @device
     def add_span(  # type: ignore[no-untyped-def]
@@ -124,12 +124,12 @@ def span_of(lanes: IntLanes, n_groups: int, n_tokens: int, wide: bool) -> Any:
         by = splat_each(tokens, meta, 4)
         sums = sums_of(first, total, half)
         if shifted:
-            dots = sub(dots, by_token(ints, shift_left(sums, shift)))
+            dots = sub(dots, by_token(ints, shift_left(to_i32(sums), shift)))
         scale = by_group(floats, load_each(rows, scales, scale_step))
         acc = fma(to_f32(dots), mul(by_token(floats, by), scale), acc)
         if has_minimum:
             least = by_group(floats, load_each(rows, scales + 64, scale_step))
-            acc = fma(by_token(floats, mul(by, to_f32(sums))), least, acc)
+            acc = fma(by_token(floats, mul(by, sums)), least, acc)
         return acc
 
     return add_span

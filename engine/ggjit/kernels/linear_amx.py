@@ -147,11 +147,11 @@ def rows_by_tokens(fmt: Format, wide: bool) -> Any:
         acc = fma(to_f32(whole), mul(by, load(f32x16, w)), acc)
         if has_minimum:
             third = meta_step // 3
-            sums = splat_each(ints, at + third, 4)
+            sums = splat_each(floats, at + third, 4)
             if n_spans == 2:
-                half = splat_each(ints, at + 2 * third, 4)
+                half = splat_each(floats, at + 2 * third, 4)
                 sums = half if k % 2 == 0 else sub(sums, half)
-            acc = fma(mul(by, to_f32(sums)), load(f32x16, w + 64), acc)
+            acc = fma(mul(by, sums), load(f32x16, w + 64), acc)
         return acc
 
     @device

@@ -56,8 +56,8 @@ def quantize_columns(x, q, parts, meta, n, n_tokens):  # type: ignore[no-untyped
             store_bytes(cells + 16, qb)
         at = meta + META * n_tokens * i
         store(at, scale)
-        store(at + 4 * n_tokens, total)
-        store(at + 8 * n_tokens, first)
+        store(at + 4 * n_tokens, float32(total))
+        store(at + 8 * n_tokens, float32(first))
 
 
 @device
