@@ -27,7 +27,9 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile
-from .tiles import META, half_run_bytes, run_bytes
+from .pack import rows_of
+from .threads import place
+from .tiles import META, half_run_bytes, n_tile, run_bytes
 
 AHEAD = 4096  # bytes that weights are asked for before they are read
 
@@ -69,6 +71,40 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
         finish(acc, floats, n, residual, out, stride, n_real, spill)
 
     return product
+
+
+@cache
+def few_product(fmt: Format, wide: bool, mapped: bool) -> Any:
+    """Return the device function for few tokens, by groups from `first` to before `last`.
+
+    `mapped` rows are packed into `own` memory first; behind it there is room for registers.
+    """
+    most, fewer = n_tile(), max(1, n_tile() // 2)
+    one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
+    rows = rows_of(fmt, mapped)
+    n_block_columns, column_bytes = fmt.n_columns, run_bytes(wide) // 32
+
+    @device
+    def few_product(  # type: ignore[no-untyped-def]
+        weights, x, meta, bias, residual, out, stride, n_tokens, n_rows, n_columns, fields,
+        n_fields, first, last, own, spill,
+    ):  # fmt: skip
+        n_blocks, token_bytes = n_columns // n_block_columns, column_bytes * n_columns
+        for g in range(first, last):
+            w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
+            for t in range(0, n_tokens, most):
+                n, at = min(most, n_tokens - t), t * stride + 64 * g
+                args = (w, x + t * token_bytes, meta + 4 * t, place(bias, 64 * g),
+                        place(residual, at), out + at, stride, n, n_tokens, n_blocks,
+                        spill)  # fmt: skip
+                if n == 1:
+                    one(*args)
+                elif n <= fewer:
+                    few(*args)
+                else:
+                    some(*args)
+
+    return few_product
 
 
 @device

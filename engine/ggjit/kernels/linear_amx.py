@@ -2,7 +2,7 @@
 
 Integer dots are exact and floats are summed in the order of `linear_int8`, so the results are
 those of the other targets, bit for bit. Rows are unpacked to signed bytes once per panel of
-tokens; one token alone takes the way of `linear_int8`.
+tokens; a few tokens take the way of `linear_int8`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numba import int8, int64
 
 from ..formats import Format, IntLanes
 from ..jit import Kernel, device, kernel
+from ..simd import target
 from ..simd.amx import configure, dot_tiles, load_tile, release, store_tile
 from ..simd.ops import (
     add,
@@ -30,14 +31,13 @@ from ..simd.ops import (
     zeros,
 )
 from ..simd.types import f32x16, i32x16, tile, u8x64
-from .int8_rows import rows_product
+from .int8_rows import few_product
 from .pack import rows_of
-from .threads import place, share_groups
+from .threads import share_groups
 from .tiles import META, kernel_name
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
 TOKENS = 16
-FEW = 6  # tokens below which tiles do not pay
 PANEL = 128
 _EIGHT = tile(u8x64, 8)
 CONFIG, DOTS, QUANTS = 0, 64, 64 + 4 * 1024  # offsets in scratch
@@ -52,10 +52,11 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
     """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
-    one, many = rows_product(fmt, 1, wide), rows_by_tokens(fmt, wide)
+    few, many = few_product(fmt, wide, mapped), rows_by_tokens(fmt, wide)
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     centre, span = 0 if lanes.shift is None else 1 << lanes.shift, lanes.span
-    run_bytes, run_scales, n_block_columns = 64 if wide else 32, scale_bytes(fmt), fmt.n_columns
+    run_scales, n_block_columns = scale_bytes(fmt), fmt.n_columns
+    most_packed = target.current().few
 
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
@@ -68,14 +69,11 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
         own = scratch + thread * scratch_step
         quants, scales = own + QUANTS, own + QUANTS + n_runs * RUN
         to = scales + n_runs * run_scales
-        if n_tokens < FEW:
-            for g in range(first, last):
-                w = rows(weights, g, n_rows, n_blocks, fields, n_fields, to)
-                b = place(bias, 64 * g)
-                for t in range(n_tokens):
-                    at, xs = t * stride + 64 * g, x + t * n_runs * run_bytes
-                    r = place(residual, at)
-                    one(w, xs, meta + 4 * t, b, r, out + at, 0, 1, n_tokens, n_blocks, own)
+        if n_tokens <= most_packed:
+            few(
+                weights, x, meta, bias, residual, out, stride, n_tokens, n_rows, n_columns, fields,
+                n_fields, first, last, to, own,
+            )  # fmt: skip
             return
         set_up(own + CONFIG, span)
         for start in range(0, n_tokens, PANEL):

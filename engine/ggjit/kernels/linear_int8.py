@@ -17,11 +17,11 @@ from ..jit import Kernel, kernel
 from ..simd import target
 from ..simd.ops import load
 from . import linear_amx
-from .int8_rows import rows_product
+from .int8_rows import few_product
 from .int8_tile import tile_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META, TileShape, kernel_name, n_tile, run_bytes
+from .tiles import META, TileShape, kernel_name, run_bytes
 from .unpack import RUN, quant_bytes, scale_bytes, unpack_of, unpacked_bytes
 
 CHUNK = 16 << 10  # bytes of unpacked rows, a group's: they stay in the nearest cache meanwhile
@@ -47,9 +47,8 @@ def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
 def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel that works in vector registers."""
     n_together, size = shape.n_groups, shape.n_tokens
-    most, fewer, most_packed = n_tile(), max(1, n_tile() // 2), target.current().few
+    most_packed, few = target.current().few, few_product(fmt, wide, mapped)
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
-    one, few, some = (rows_product(fmt, n, wide) for n in (1, fewer, most))
     many = tile_product(fmt, n_together, size, wide)
     x_step, n_block_columns = run_bytes(wide), fmt.n_columns
     block_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
@@ -73,20 +72,10 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         if n_tokens == 0:
             return
         if n_tokens <= most_packed:
-            for g in range(first, last):
-                w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
-                for t in range(0, n_tokens, most):
-                    n = min(most, n_tokens - t)
-                    at = t * stride + 64 * g
-                    args = (w, x + t * token_bytes, meta + 4 * t, place(bias, 64 * g),
-                            place(residual, at), out + at, stride, n, n_tokens, n_blocks,
-                            quants)  # fmt: skip
-                    if n == 1:
-                        one(*args)
-                    elif n <= fewer:
-                        few(*args)
-                    else:
-                        some(*args)
+            few(
+                weights, x, meta, bias, residual, out, stride, n_tokens, n_rows, n_columns, fields,
+                n_fields, first, last, own, quants,
+            )  # fmt: skip
             return
         for start in range(0, n_tokens, panel):
             end = min(start + panel, n_tokens)

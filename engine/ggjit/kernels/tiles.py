@@ -9,9 +9,9 @@ from ..simd import target
 from ..simd.dot import in_words
 
 # Beside quantized activations lies what the product needs of every 32 columns of every token:
-# scale, sum of quants, sum of the first 16 (whole numbers), as [block, 3, token], so that one
-# block's scales of neighbouring tokens are neighbours. What a tile reads behind the last token are
-# other numbers of these: as integers they would be subnormal floats, at which many processors stall.
+# scale, sum of quants, sum of the first 16, as [block, 3, token], so that one block's scales of
+# neighbouring tokens are neighbours. All are floats: a tile reads others of them as scales behind
+# the last token, and integers would be subnormal floats, at which many processors stall.
 META = 12  # bytes per block and token
 SPARE = 16  # tokens behind the last: the last tile reads them and drops what comes of it
 
