@@ -7,6 +7,7 @@ from typing import Any
 
 from ..formats import Format, IntLanes
 from ..jit import device
+from ..simd import target
 from ..simd.dot import dot_of
 from ..simd.ops import (
     add,
@@ -16,6 +17,7 @@ from ..simd.ops import (
     load_each,
     mul,
     prefetch,
+    prefetch_far,
     second_half,
     shift_left,
     splat_each,
@@ -31,7 +33,10 @@ from .pack import rows_of
 from .threads import place
 from .tiles import META, half_run_bytes, n_tile, run_bytes
 
-AHEAD = 4096  # bytes that weights are asked for before they are read
+# Bytes that weights are asked for before they are read. Where the nearest cache has little room for
+# what is on its way, most of the way is left to the second.
+AHEAD = 4096
+NEAR, FAR = 512, 4096
 
 
 @cache
@@ -45,12 +50,16 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
     n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
     step = block_bytes // n_runs
     n_lines, x_step = (step + 63) // 64, run_bytes(wide)
+    far = target.current().has_tiles
+    near = NEAR if far else AHEAD
     n_together = min(2, n_runs)  # an even run's place in its bytes is then a constant, and an odd's
 
     @device
     def one_run(acc, w, j, x, token_step, meta, n_tokens):  # type: ignore[no-untyped-def]
-        ahead = w + AHEAD + j * step
+        ahead = w + near + j * step
         for line in range(n_lines):  # few at a time: more than can be on their way block
+            if far:
+                prefetch_far(ahead + FAR + 64 * line)
             prefetch(ahead + 64 * line)
         return add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
 

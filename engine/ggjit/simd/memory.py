@@ -116,6 +116,16 @@ def splat_each(b: Builder, kinds: Any, _: Value, address: Value, stride: Value) 
 @op(lambda address: types.void)
 def prefetch(b: Builder, kinds: Any, address: Value) -> None:
     """Ask for the cache line at `address`."""
+    _prefetch(b, address, 3)
+
+
+@op(lambda address: types.void)
+def prefetch_far(b: Builder, kinds: Any, address: Value) -> None:
+    """Ask for the cache line at `address`, which the second cache is near enough for."""
+    _prefetch(b, address, 2)
+
+
+def _prefetch(b: Builder, address: Value, locality: int) -> None:
     kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-    b.call(function, [pointer(b, address, I8), I32(0), I32(3), I32(1)])
+    b.call(function, [pointer(b, address, I8), I32(0), I32(locality), I32(1)])

@@ -38,6 +38,7 @@ from .memory import (
     load,
     load_each,
     prefetch,
+    prefetch_far,
     splat_each,
     store,
     store_bytes,
