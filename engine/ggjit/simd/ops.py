@@ -73,6 +73,7 @@ __all__ = [
     "minimum",
     "mul",
     "prefetch",
+    "prefetch_far",
     "put_above",
     "root",
     "round_to",
