@@ -1,5 +1,6 @@
 """Matrix products: of integers of 8 or 16 bits for integer formats, of float32 for the others."""
 
+import calls
 import naive
 import numpy as np
 import pytest
@@ -96,6 +97,17 @@ def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
     packed = product.run()
     product.packed = Guarded.of(as_packed(fmt, product.blocks))
     np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), packed)
+
+
+@products
+def test_without_tokens_no_row_is_packed(rng, fmt, bits, monkeypatch):
+    used, scratch_of = [], calls.scratch_of
+    monkeypatch.setattr(calls, "scratch_of", lambda n: used.append(scratch_of(n)) or used[-1])
+    product = Product(fmt, bits, rng, 1, 53, 96)
+    product.packed = Guarded.of(as_packed(fmt, product.blocks))
+    product.run(slice(0, 0), mapped=True)
+    [(scratch, _)] = used
+    assert not scratch.any()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -99,6 +99,8 @@ def few_product(fmt: Format, wide: bool, mapped: bool) -> Any:
         n_fields, first, last, own, spill,
     ):  # fmt: skip
         n_blocks, token_bytes = n_columns // n_block_columns, column_bytes * n_columns
+        if n_tokens == 0:  # of a batch without logits: no row is worth packing
+            return
         for g in range(first, last):
             w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own)
             for t in range(0, n_tokens, most):

@@ -69,8 +69,6 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
         scales = quants + n_together * chunk_bytes
         sums = scales + n_together * chunk_scales
         own = sums + n_together * (panel + size) * 64
-        if n_tokens == 0:
-            return
         if n_tokens <= most_packed:
             few(
                 weights, x, meta, bias, residual, out, stride, n_tokens, n_rows, n_columns, fields,
