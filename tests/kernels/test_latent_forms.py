@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tensors import PATH, tensor
 
-from ggjit.backends.cpu import CPUExecutor, lower_attention
+from ggjit.backends.cpu import CPUExecutor, lower_attention, weights
 from ggjit.backends.cpu.latent import Choice, ExpandedAttention, expanded, is_cheaper
 from ggjit.backends.cpu.lower_attention import Expanded
 from ggjit.backends.reference import ReferenceExecutor
@@ -112,6 +112,27 @@ def test_heads_in_several_turns(rng, monkeypatch, packing):
     assert Expanded.of(op, 4).n_heads == 2
     got = in_pieces(CPUExecutor(graph, 256, 2, packing=packing, latent="expanded"), ids)
     np.testing.assert_array_equal(got, expected)
+
+
+def test_memory_for_what_is_expanded_is_counted(monkeypatch, rng):
+    """Beside weights there has to be room for the cache and for it."""
+    graph, told = Shape(rng, one_matrix=False, whole_blocks=True).graph(rng), []
+
+    def to_pack(matrices, packing, beside):
+        told.append(beside)
+        return matrices
+
+    monkeypatch.setattr(weights, "to_pack", to_pack)
+    [op] = (op for op in expanded(graph.ops) if isinstance(op, ExpandedAttention))
+    for most in (1 << 30, Expanded.of(op, 4).chunks.nbytes // 2):
+        monkeypatch.setattr(lower_attention, "MOST", most)
+        room = Expanded.of(op, 4)
+        for latent in ("absorbed", "expanded"):
+            CPUExecutor(graph, 256, 1, latent=latent)
+        absorbed, narrow = told[-2:]
+        assert narrow - absorbed == sum(
+            a.nbytes for a in (room.chunks, room.k_panels, room.v_panels)
+        )
 
 
 # -- which one ------------------------------------------------------------------------------------

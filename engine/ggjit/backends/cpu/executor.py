@@ -22,6 +22,7 @@ from .cores import default_threads
 from .fuse import fuse_residuals, transpose_weights
 from .latent import Choice, expanded
 from .lower import Lowering, reads_integers
+from .lower_attention import expanded_bytes
 from .storage import plan
 from .tape import Progress as Report
 from .tape import Tape
@@ -80,17 +81,18 @@ class CPUExecutor:
             for op in ops
             if isinstance(op, Linear | ExpertLinear | HeadLinear)
         }
-        self._weights = PackedWeights(
-            matrices_of(ops), n_threads, report_packing, packing,
-            n_sequences * self._layout.n_bytes,
-        )  # fmt: skip
+        may_expand = self._choice.may_expand(n_context, N_TOKENS)
+        n_bytes = n_sequences * self._layout.n_bytes
+        if may_expand:
+            n_bytes += expanded_bytes(self._choice.ops, self._layout.n_chunks)
+        self._weights = PackedWeights(matrices_of(ops), n_threads, report_packing, packing, n_bytes)
         self._routes = [op.out for op in ops if isinstance(op, Route)]
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
         wide = activations == 16
         self._storage = plan(ops, quantized_of(ops), N_TOKENS, N_SELECTED, wide)
         self._other_storage = None
-        if self._choice.may_expand(n_context, N_TOKENS):
+        if may_expand:
             other, free = self._choice.ops, self._storage
             self._other_storage = plan(other, quantized_of(other), N_TOKENS, N_SELECTED, wide, free)
         self._make_tapes(n_threads, shape, progress)

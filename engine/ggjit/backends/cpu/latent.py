@@ -59,6 +59,11 @@ class ExpandedAttention(Op):
     def v_dim(self) -> int:
         return self.v_b.shape[1]
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What the memory that it takes depends on."""
+        return self.n_heads, self.n_latent, self.n_plain, self.k_dim, self.v_dim
+
 
 def expanded(ops: list[Op]) -> list[Op]:
     """Return operations with latent attention in its expanded form, where it has matrices."""

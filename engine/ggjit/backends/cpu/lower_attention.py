@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...formats import find
 from ...gguf import Tensor
-from ...graph import Attention, Buffer
+from ...graph import Attention, Buffer, Op
 from ...kernels import attention, expand, panels
 from ...kernels.attention_store import store_kv, store_latent
 from .latent import ExpandedAttention
@@ -37,15 +37,11 @@ class Expanded:
 
     @classmethod
     def of(cls, op: ExpandedAttention, n_chunks: int) -> Expanded:
-        """Return room for as many heads as may be, in equal shares if not for all."""
-        fmt, n = expand.EXPANDED, op.n_heads
-        v_offset = fmt.key_bytes(op.k_dim)
-        head = v_offset + fmt.value_bytes(op.v_dim)
-        n_turns = -(-n // max(1, MOST // (n_chunks * head)))
-        n = -(-n // n_turns)
-        n_all, step = _n_panels(op), panels.panel_bytes(op.n_latent)
-        floats = aligned(n * n_all * step, np.uint8).reshape(n, -1)
-        of_keys, of_values = np.split(floats, [step * expand.n_panels(op.n_plain)], axis=1)
+        """Return room for as many heads as are expanded at a time."""
+        n, (v_offset, v_bytes) = _n_together(op, n_chunks), _head_bytes(op)
+        head, of_k = v_offset + v_bytes, expand.n_panels(op.n_plain)
+        floats = aligned(n * _matrix_bytes(op), np.uint8).reshape(n, -1)
+        of_keys, of_values = np.split(floats, [of_k * panels.panel_bytes(op.n_latent)], axis=1)
         chunks = aligned(n_chunks * n * head, np.uint8).reshape(n_chunks, n, head)
         table, tables, at = (aligned(k, np.int64) for k in (n_chunks, 1, 1))
         table[:] = address(chunks) + np.arange(n_chunks) * chunks.strides[0]
@@ -55,6 +51,31 @@ class Expanded:
     @property
     def n_heads(self) -> int:
         return len(self.k_panels)
+
+
+def expanded_bytes(ops: list[Op], n_chunks: int) -> int:
+    """Bytes that latent attention is expanded into; all layers of the same sizes share them."""
+    each = {op.sizes: op for op in ops if isinstance(op, ExpandedAttention)}.values()
+    return sum(
+        _n_together(op, n_chunks) * (n_chunks * sum(_head_bytes(op)) + _matrix_bytes(op))
+        for op in each
+    )
+
+
+def _n_together(op: ExpandedAttention, n_chunks: int) -> int:
+    """Return how many heads are expanded at a time: in equal shares if not all."""
+    n_turns = -(-op.n_heads // max(1, MOST // (n_chunks * sum(_head_bytes(op)))))
+    return -(-op.n_heads // n_turns)
+
+
+def _head_bytes(op: ExpandedAttention) -> tuple[int, int]:
+    """Bytes of a head's keys in a chunk, and of its values."""
+    return expand.EXPANDED.key_bytes(op.k_dim), expand.EXPANDED.value_bytes(op.v_dim)
+
+
+def _matrix_bytes(op: ExpandedAttention) -> int:
+    """Bytes of a head's matrices as floats."""
+    return _n_panels(op) * panels.panel_bytes(op.n_latent)
 
 
 def _n_panels(op: ExpandedAttention) -> int:
@@ -138,11 +159,10 @@ class AttentionLowering(RecurrentLowering):
         return self._step(op, kernel, attend, more_reads=[reads], writes=writes)
 
     def _room_of(self, op: ExpandedAttention) -> Expanded:
-        """Return the memory that all layers of a shape expand into."""
-        shape = op.n_heads, op.n_latent, op.n_plain, op.k_dim, op.v_dim
-        if shape not in self._expanded:
-            self._expanded[shape] = Expanded.of(op, self.cache.n_chunks)
-        return self._expanded[shape]
+        """Return the memory that all layers of the same sizes expand into."""
+        if op.sizes not in self._expanded:
+            self._expanded[op.sizes] = Expanded.of(op, self.cache.n_chunks)
+        return self._expanded[op.sizes]
 
     def _panels(
         self, weight: Tensor, first: int, n: int, to: npt.NDArray[Any], *, turned: bool
