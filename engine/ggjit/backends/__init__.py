@@ -59,7 +59,7 @@ class Executor(Protocol):
     def run_batch(self, parts: Sequence[BatchPart]) -> list[Float32]:
         """Append ids to several states side by side; the results are those of `run`, bit for bit.
 
-        Of latent attention, unless it is kept to one form, they are those only up to rounding.
+        Of latent attention, unless it is kept absorbed, they are those only up to rounding.
         Raises: as `run`, and ValueError for a state that is in two parts, before anything is done.
         """
 
