@@ -1,6 +1,7 @@
 """The tiles of a type's products: measured once, remembered, never in the way."""
 
 import json
+from pathlib import Path
 
 import gguf
 import numpy as np
@@ -65,6 +66,7 @@ def test_it_is_measured_once_for_a_type_and_bits(measured, cache):
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "3", '{"shape": 1}', '{"shape": {"n_groups": 1}}', "\0",
+     pytest.param("[" * 100_000, id="deep"),
      '{"shape": {"n_groups": 9, "n_tokens": 4, "panel": 96}}',
      '{"shape": {"n_groups": 1, "n_tokens": "x", "panel": 96}}',
      '{"shape": {"n_groups": 1, "n_tokens": Infinity, "panel": 96}}',
@@ -86,12 +88,13 @@ def test_where_nothing_can_be_kept_nothing_is_measured(measured, cache):
     assert measured == []
 
 
-def test_a_disk_that_is_full_meanwhile_is_no_error(measured, monkeypatch):
-    def full(path, found):
+def test_a_disk_that_is_full_meanwhile_is_no_error(measured, cache, monkeypatch):
+    def full(path, to):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shapes, "keep", full)
+    monkeypatch.setattr(Path, "replace", full)
     assert shape_of(graph_of(KINDS.Q4_0), 16) == OTHER
+    assert not list(cache.iterdir())
 
 
 def test_most_weights_that_prompts_meet_decide(monkeypatch):

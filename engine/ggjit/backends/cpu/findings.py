@@ -35,18 +35,21 @@ def can_keep(path: Path) -> bool:
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Write findings; a half-written file never has its name. Raises: OSError."""
+    """Write findings; a half-written file never has its name, nor stays. Raises: OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps({"cpu": cpu_name(), **found}, indent=1))
-    part.replace(path)
+    try:
+        part.write_text(json.dumps({"cpu": cpu_name(), **found}, indent=1))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Any:
     """Return findings, None if there are none."""
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
