@@ -37,14 +37,10 @@ def n_panels(width: int) -> int:
     return (width + 15) // 16
 
 
-def latent_row(width: int) -> int:
-    """Bytes of a latent vector and the rotary key, as floats."""
-    return 4 * BLOCK * ((width + BLOCK - 1) // BLOCK)
-
-
 def scratch_bytes(width: int, n_all_panels: int) -> int:
     """Bytes of scratch each thread needs: scales, a chunk of latent vectors, what they become."""
-    return SCALES + (CHUNK + SPARE) * (latent_row(width) + 64 * n_all_panels + latent_row(width))
+    row = 4 * BLOCK * ((width + BLOCK - 1) // BLOCK)
+    return SCALES + (CHUNK + SPARE) * (2 * row + 64 * n_all_panels)
 
 
 @cache
@@ -53,8 +49,8 @@ def expand(fmt: CacheFormat) -> Kernel:
 
     Threads divide heads' chunks. A chunk's number comes from a latent vector and a panel alone.
     """
-    unpack, product = latents_of(fmt), product_of(*tile_sizes())
-    n_together, n_keys_together = tile_sizes()
+    n_together, n_keys_together = tile_shape().n_groups, tile_shape().n_tokens
+    unpack, product = latents_of(fmt), product_of(n_together, n_keys_together)
     store_keys, store_values = EXPANDED.store_keys, EXPANDED.store_values
 
     # n_plain: columns of keys that do not turn; out: the first chunk, chunk_step bytes to the next
@@ -98,23 +94,14 @@ def expand(fmt: CacheFormat) -> Kernel:
     return kernel(expand, f"expand_{fmt.name}")
 
 
-def tile_sizes() -> tuple[int, int]:
-    """Return how many panels and how many keys are multiplied together."""
-    shape = tile_shape()
-    return shape.n_groups, shape.n_tokens
-
-
 @cache
 def product_of(n_panels: int, n_keys: int) -> Any:
     """Return the device function that multiplies some rows by some panels, `step` bytes apart.
 
     A step of 0 works on one panel alone.
     """
-    sums, panels, keys = (
-        grid(f32x16, n_panels, n_keys),
-        tile(f32x16, n_panels),
-        tile(f32x16, n_keys),
-    )
+    sums, panels = grid(f32x16, n_panels, n_keys), tile(f32x16, n_panels)
+    keys = tile(f32x16, n_keys)
 
     @device
     def product(w, step, rows, row, n, to, to_step, to_row):  # type: ignore[no-untyped-def]

@@ -13,8 +13,8 @@ from ..simd.ops import bit_field, fma, load, mul, splat, store, sub, to_f32, tra
 from ..simd.types import f32x16, i32x16, tile
 from .pack import rows_of
 from .threads import share
+from .unpack import RUN
 
-QUANTS = 512  # bytes of a run of quants, at the start of a thread's scratch
 _SQUARE = tile(f32x16, 16)
 
 
@@ -24,9 +24,9 @@ def panel_bytes(n_inputs: int) -> int:
 
 
 def scratch_bytes(fmt: Format, n_columns: int) -> int:
-    """Bytes of scratch each thread needs: quants, a group's floats, a packed group."""
-    floats = 64 * (n_columns + 15) // 16 * 16
-    return QUANTS + floats + 16 * n_columns // fmt.n_columns * fmt.packed_bytes
+    """Bytes of scratch each thread needs: a run of quants, a group's floats, a packed group."""
+    floats = 64 * ((n_columns + 15) // 16 * 16)
+    return RUN + floats + 16 * n_columns // fmt.n_columns * fmt.packed_bytes
 
 
 @cache
@@ -40,7 +40,7 @@ def panels(fmt: Format, mapped: bool, turned: bool) -> Kernel:
         n_threads: int,
     ) -> None:  # fmt: skip
         n_groups, own = (n_rows + 15) // 16, scratch + thread * scratch_step
-        n_blocks, floats = n_columns // n_block_columns, own + QUANTS
+        n_blocks, floats = n_columns // n_block_columns, own + RUN
         packed = floats + 64 * ((n_columns + 15) // 16 * 16)
         first, last = share(n_stack * n_groups, thread, n_threads)
         for i in range(first, last):
