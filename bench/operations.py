@@ -14,6 +14,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -116,8 +117,8 @@ def kernel_row(executor: Any, steps: list[Step], label: str, total: float) -> li
     which = [i for i, step in enumerate(steps) if label_of(step) == label]
     tape = entries_of([tuple(entry[:5]) for entry in executor._ran.tape.entries[which]])
     tape[-1, 2] = True  # all meet at the end
-    team = Team(tape, executor.n_threads)
-    took = seconds(team.run)
+    team = Team(executor.n_threads)
+    took = seconds(partial(team.run, tape))
     team.close()
     speed = speeds([steps[i] for i in which], executor, took)
     return [label, str(len(which)), f"{1e3 * took:.3f}", f"{took / total:.1%}", *speed]

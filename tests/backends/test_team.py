@@ -51,11 +51,11 @@ class Counters:
         self.tape = entries_of(rows * depth)
         self.tape[-1, 2] = 1
         self.n_threads, self.expected, self._depth = n_threads, 0, depth
-        self.team = Team(self.tape, n_threads)
+        self.team = Team(n_threads)
 
     def run(self, n=1):
         for _ in range(n):
-            self.team.run()
+            self.team.run(self.tape)
             self.expected += self._depth
         counts = self.cells[::8][: self.n_threads]
         assert counts.tolist() == [self.expected] * self.n_threads
@@ -169,9 +169,9 @@ def test_every_piece_is_run_once_by_some_thread(n_threads, n_pieces):
     slots = count_piece.operands(cells=address(cells))
     kernel = compile_kernels([count_piece])[count_piece.name]
     tape = entries_of([(kernel, address(slots), barrier, n_pieces, 0) for barrier in (False, True)])
-    team = Team(tape, n_threads)
+    team = Team(n_threads)
     for i in range(50):
-        team.run()
+        team.run(tape)
         assert cells.tolist() == [n_pieces] + [2 * (i + 1)] * n_pieces
         assert not tape[:, 5].any(), "the next run begins with no piece asked for"
     team.close()

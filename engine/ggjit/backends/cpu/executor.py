@@ -117,8 +117,7 @@ class CPUExecutor:
         if self._other_storage:
             other = self._lowering.beside(self._other_storage)
             self._expanded = Form(self._choice.ops, other, report)
-        self._tape = self._form.tape
-        self._team = Team(self._tape.entries, n_threads)
+        self._team = Team(n_threads)
 
     @property
     def n_batch(self) -> int:

@@ -82,12 +82,12 @@ def _fastest(kernel: Kernel, n_threads: int, **operands: float) -> float:
     """Return the seconds of the fastest pass of a team over a tape of this one step."""
     slots = kernel.operands(**operands)
     tape = entries_of([(compile_kernels([kernel])[kernel.name], address(slots), True, 0, 0)])
-    team = Team(tape, n_threads)
+    team = Team(n_threads)
     times: list[float] = []
     end = perf_counter() + PASS_S
     while len(times) < 3 or perf_counter() < end:
         start = perf_counter()
-        team.run()
+        team.run(tape)
         times.append(perf_counter() - start)
     team.close()
     return min(times)

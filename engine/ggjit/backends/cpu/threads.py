@@ -1,4 +1,4 @@
-"""A team of threads that runs a tape."""
+"""A team of threads that runs tapes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .memory import address, aligned
 
 
 class Team:
-    """Threads that run a tape together; workers spin for a moment between runs, then sleep."""
+    """Threads that run tapes together; workers spin for a moment between runs, then sleep."""
 
-    def __init__(self, tape: np.ndarray, n_threads: int) -> None:
+    def __init__(self, n_threads: int) -> None:
         self.n_threads, self._process, self._closed = n_threads, os.getpid(), False
-        self._tape = tape
+        self._tape: np.ndarray | None = None  # of the last job, which may have to be ended yet
         self._control = aligned((WORKERS + LINE * n_threads) // 8, np.int64)
         self._seen = aligned(LINE // 8 * n_threads, np.int64)
         self._asleep = aligned(n_threads, np.int64)
@@ -32,10 +32,10 @@ class Team:
         self._workers = [self._start(i, control) for i in range(1, n_threads)]
         _teams.add(self)
 
-    def run(self, tape: np.ndarray | None = None) -> None:
-        """Run the tape once, or another one."""
+    def run(self, tape: np.ndarray) -> None:
+        """Run a tape once."""
         self._finish()
-        tape = self._tape if tape is None else tape
+        self._tape = tape
         self._control[TAPE // 8], self._control[N_STEPS // 8] = address(tape), len(tape)
         self._announce()
         for i in np.flatnonzero(self._asleep):
