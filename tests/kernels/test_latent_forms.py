@@ -9,7 +9,7 @@ from tensors import PATH, tensor
 
 from ggjit.backends.cpu import CPUExecutor, lower_attention, weights
 from ggjit.backends.cpu.latent import Choice, ExpandedAttention, expanded, is_cheaper
-from ggjit.backends.cpu.lower_attention import Expanded
+from ggjit.backends.cpu.lower_attention import Room
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.graph import Graph, RopeSpec, Weights, constant
 from ggjit.models.deepseek2 import absorbed, values
@@ -108,8 +108,8 @@ def test_heads_in_several_turns(rng, monkeypatch, packing):
     graph, ids = shape.graph(rng), rng.integers(0, N_VOCAB, 130).astype(np.int32)
     expected = in_pieces(CPUExecutor(graph, 256, 2, latent="expanded"), ids)
     [op] = (op for op in expanded(graph.ops) if isinstance(op, ExpandedAttention))
-    monkeypatch.setattr(lower_attention, "MOST", Expanded.of(op, 4).chunks.nbytes // 2)
-    assert Expanded.of(op, 4).n_heads == 2
+    monkeypatch.setattr(lower_attention, "MOST", Room.of(op, 4).chunks.nbytes // 2)
+    assert Room.of(op, 4).n_heads == 2
     got = in_pieces(CPUExecutor(graph, 256, 2, packing=packing, latent="expanded"), ids)
     np.testing.assert_array_equal(got, expected)
 
@@ -124,9 +124,9 @@ def test_memory_for_what_is_expanded_is_counted(monkeypatch, rng):
 
     monkeypatch.setattr(weights, "to_pack", to_pack)
     [op] = (op for op in expanded(graph.ops) if isinstance(op, ExpandedAttention))
-    for most in (1 << 30, Expanded.of(op, 4).chunks.nbytes // 2):
+    for most in (1 << 30, Room.of(op, 4).chunks.nbytes // 2):
         monkeypatch.setattr(lower_attention, "MOST", most)
-        room = Expanded.of(op, 4)
+        room = Room.of(op, 4)
         for latent in ("absorbed", "expanded"):
             CPUExecutor(graph, 256, 1, latent=latent)
         absorbed, narrow = told[-2:]

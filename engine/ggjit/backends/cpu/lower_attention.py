@@ -24,7 +24,7 @@ MOST = 256 << 20  # bytes of expanded keys and values: of as many heads at a tim
 
 
 @dataclass(frozen=True, eq=False)
-class Expanded:
+class Room:
     """Room for some heads' matrices as floats, and for their keys and values of a whole context."""
 
     k_panels: npt.NDArray[Any]  # [n_heads, bytes], and values' behind each head's
@@ -36,7 +36,7 @@ class Expanded:
     at: npt.NDArray[np.int64]  # where that list is, as a batch's header says it
 
     @classmethod
-    def of(cls, op: ExpandedAttention, n_chunks: int) -> Expanded:
+    def of(cls, op: ExpandedAttention, n_chunks: int) -> Room:
         """Return room for as many heads as are expanded at a time."""
         n, (v_offset, v_bytes) = _n_together(op, n_chunks), _head_bytes(op)
         head, of_k = v_offset + v_bytes, expand.n_panels(op.n_plain)
@@ -87,7 +87,7 @@ class AttentionLowering(RecurrentLowering):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._expanded: dict[tuple[int, ...], Expanded] = {}
+        self._rooms: dict[tuple[int, ...], Room] = {}
 
     def attention(self, op: Attention) -> Iterable[Step]:
         stored, formats = self.cache.layers[op.layer], self.cache.formats_of(op)
@@ -158,11 +158,11 @@ class AttentionLowering(RecurrentLowering):
         writes = [*self._storages(op.out), spans]
         return self._step(op, kernel, attend, more_reads=[reads], writes=writes)
 
-    def _room_of(self, op: ExpandedAttention) -> Expanded:
+    def _room_of(self, op: ExpandedAttention) -> Room:
         """Return the memory that all layers of the same sizes expand into."""
-        if op.sizes not in self._expanded:
-            self._expanded[op.sizes] = Expanded.of(op, self.cache.n_chunks)
-        return self._expanded[op.sizes]
+        if op.sizes not in self._rooms:
+            self._rooms[op.sizes] = Room.of(op, self.cache.n_chunks)
+        return self._rooms[op.sizes]
 
     def _panels(
         self, weight: Tensor, first: int, n: int, to: npt.NDArray[Any], *, turned: bool
@@ -179,7 +179,7 @@ class AttentionLowering(RecurrentLowering):
         kernel = panels.panels(fmt, self.weights.is_mapped(weight), turned)
         return make_step(kernel, operands, [], [to])
 
-    def _expand(self, op: ExpandedAttention, n: int, room: Expanded) -> Step:
+    def _expand(self, op: ExpandedAttention, n: int, room: Room) -> Step:
         """Make the step that turns all latent vectors so far into keys and values of n heads."""
         stored = self.cache.layers[op.layer]
         operands = {
@@ -196,7 +196,7 @@ class AttentionLowering(RecurrentLowering):
         kernel = expand.expand(self.cache.k_format)
         return self._step(op, kernel, operands, more_reads=reads, writes=[room.chunks])
 
-    def _attend_expanded(self, op: ExpandedAttention, first: int, n: int, room: Expanded) -> Step:
+    def _attend_expanded(self, op: ExpandedAttention, first: int, n: int, room: Room) -> Step:
         head = room.chunks.strides[1]
         operands = {
             "k_offset": 0, "v_offset": room.v_offset, "k_head": head, "v_head": head,
