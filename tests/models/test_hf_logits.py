@@ -138,6 +138,23 @@ def test_files_with_both_matrices_in_one(name):
     assert relative_error(in_pieces(model.cpu(2), model.ids, 7), expected) < 0.02
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if n.startswith(("deepseek2", "kimi", "minicpm3"))]
+)
+def test_both_forms_of_attention_in_turn(name):
+    """A batch of several sequences is always absorbed; both forms share memory, of experts too."""
+    model = Model(name)
+    forms = [CPUExecutor(model.graph, 256, 2, latent=form) for form in ("absorbed", "expanded")]
+    absorbed, expanded = (in_pieces(form, model.ids, 99) for form in forms)
+    assert (absorbed != expanded).any()
+    assert relative_error(expanded, model.logits) < 0.05
+    executor = forms[1]
+    for _ in range(2):
+        parts = [(executor.new_state(), ids, "all") for ids in (model.ids, model.ids[:3])]
+        np.testing.assert_array_equal(executor.run_batch(parts)[0], absorbed)
+        np.testing.assert_array_equal(in_pieces(executor, model.ids, 7), expanded)
+
+
 def put_together(file):
     """Make a file's attn_k_b and attn_v_b one, as they were before; keys tell heads' sizes."""
     keys, tensors, arch = file.metadata, file.tensors, "deepseek2.attention"
