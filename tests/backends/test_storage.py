@@ -50,7 +50,11 @@ def test_nothing_is_written_over_while_it_is_needed(seed):
     rng = np.random.default_rng(seed)
     ops = fuse_residuals(random_graph(rng, n_ops=15).ops)
     as_integers = {op.x for op in ops if isinstance(op, Linear) and op.x.width % 32 == 0}
-    check(ops, plan(ops, as_integers, 32, 8, wide=False), as_integers)
+    storage = plan(ops, as_integers, 32, 8, wide=False)
+    check(ops, storage, as_integers)
+    again = plan(ops, as_integers, 32, 8, wide=False, unused=storage)
+    check(ops, again, as_integers)
+    assert set(map(id, again.rows.values())) <= set(map(id, storage.rows.values()))
 
 
 def test_storage_is_used_again():

@@ -42,6 +42,16 @@ def stack_of(fmt, blocks, mapped):
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
 def test_panels_hold_the_matrices(rng, fmt, turned, mapped):
+    check_panels(rng, fmt, turned, mapped)
+
+
+@chosen.every_type
+@pytest.mark.parametrize("fmt", chosen.OTHERS, ids=chosen.name_of)
+def test_panels_of_every_other_type(rng, fmt):
+    check_panels(rng, fmt, turned=True, mapped=False)
+
+
+def check_panels(rng, fmt, turned, mapped):
     n, n_rows, n_blocks = 3, int(rng.integers(1, 50)), int(rng.integers(1, 3))
     n_blocks *= 1 if fmt.n_columns > 1 else int(rng.integers(1, 50))
     blocks = np.stack([random_blocks(fmt, rng, n_rows, n_blocks * fmt.n_columns) for _ in range(n)])
