@@ -97,6 +97,7 @@ def test_arm_features_come_from_the_auxiliary_vector(monkeypatch):
     def getauxval(entry):
         return vector[entry]
 
+    monkeypatch.setattr(host.llvm, "get_host_cpu_features", dict)  # not those of this machine
     monkeypatch.setattr(host.platform, "machine", lambda: "aarch64")
     monkeypatch.setattr(host.sys, "platform", "linux")
     monkeypatch.setattr(host.ctypes, "CDLL", lambda _: type("Libc", (), {"getauxval": getauxval}))
