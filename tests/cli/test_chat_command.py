@@ -242,6 +242,14 @@ def test_a_full_context_is_said_and_nothing_is_lost(person, capsys):
     assert len(loop.conversation.messages) == 2
 
 
+def test_a_reply_that_the_context_ends_is_one_in_a_pipe_too(chat):
+    outcome = chat("hi\n/reset\nho\n", model=fake_model(rambling, n_context=15))
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == outcome.err.count("/reset starts over") == 2
+    outcome = chat("hi\nho\n", model=fake_model(rambling, n_context=15))
+    assert (outcome.code, len(outcome.out.splitlines())) == (2, 1)  # the second has no room
+
+
 def test_limits_and_stop_strings(chat):
     assert chat("hi\n", "-n", "3").out == "hel\n"
     assert chat("hi\n", "-r", "lo").out == "hel\n"

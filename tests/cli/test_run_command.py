@@ -157,13 +157,20 @@ def test_stop_strings_and_special_tokens(run):
     assert said_to_the_model(model) == expected != ids_of("<turn>hi")
 
 
-def test_a_full_context_is_said_after_the_text_that_fits(run):
+def test_a_context_that_ends_a_reply_is_said_on_a_line_of_its_own(run):
+    note = "the reply ends here: its context of 8 tokens is full (-c sets it)\n"
     outcome = run("-p", "abc", "--raw", model=fake_model(rambling, n_context=8))
-    assert outcome.code == 2
-    assert len(outcome.out) == 6
-    assert "the context holds 8 tokens" in outcome.err
-    assert "start over" not in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert (outcome.code, outcome.err) == (0, f"\n{note}")
+    assert re.fullmatch(r"[a-z]{6}", outcome.out)
+    outcome = run("-p", "a", model=fake_model(rambling, n_context=8))
+    assert (outcome.code, outcome.err) == (0, note)
+    assert re.fullmatch(r"[a-z]+\n", outcome.out)
+
+
+def test_a_prompt_that_does_not_fit_is_an_error(run):
+    outcome = run("-p", "abcd", "--raw", model=fake_model(rambling, n_context=3))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "the context holds 3 tokens" in outcome.err
 
 
 def test_no_line_break_where_there_is_no_text(run):

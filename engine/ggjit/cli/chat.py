@@ -132,8 +132,12 @@ class ChatLoop:
             _end_reply("stopped", before="\n")
         except ContextFull as error:
             _break_line(after=pieces)
-            advice = "/reset starts over, /save FILE keeps the conversation"
-            _complain(f"{error.problem}; {advice}", error)
+            said = f"{error.problem}; /reset starts over, /save FILE keeps the conversation"
+            if not (reply and reply.ids):
+                _complain(said, error)
+            else:  # a reply cut short is still one
+                sys.stdout.flush()
+                print(said, file=sys.stderr)
         except ValueError as error:
             _break_line(after=pieces)
             _complain(str(error), error)

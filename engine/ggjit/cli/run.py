@@ -70,17 +70,28 @@ def run(
 def print_reply(reply: Generation, newline: bool) -> None:
     """Print a reply piece by piece, each as soon as it is there.
 
-    After any text there is a line break, even on an error.
+    After any text there is a line break, even on an error; in place of an error where only the
+    context ends a reply, a note follows on stderr.
     """
-    some = False
+    from ..backends import ContextFull
+
+    some, note = False, ""
     try:
         for piece in reply:
             some = True
             sys.stdout.write(piece)
             sys.stdout.flush()
+    except ContextFull as full:
+        if not reply.ids:
+            raise
+        note = f"the reply ends here: its context of {full.n_context} tokens is full (-c sets it)"
+        note = note if newline or not some else f"\n{note}"  # stdout is the reply alone
     finally:
         if newline and some:
             sys.stdout.write("\n")
+    if note:
+        sys.stdout.flush()
+        print(note, file=sys.stderr)
 
 
 def _costs(model: Model, reply: Generation) -> str:
