@@ -213,6 +213,27 @@ def test_each_number_of_threads_loads_the_model_anew(bench, fake_load):
     assert fake_load.arguments["context"] == 40
 
 
+def test_several_models_are_measured_one_after_the_other(ggjit_command, fake_load, bench, tmp_path):
+    names = [tmp_path / name for name in ("a.gguf", "b.gguf")]
+    for name in names:
+        name.write_bytes(b"")
+    both = ("-m", names[0], "-m", names[1], "-p", "8", "-n", "4", "-r", "1")
+    found = json.loads(ggjit_command("bench", *both, "-o", "json").out)
+    assert [r["model_filename"] for r in found] == [str(n) for n in names for _ in range(2)]
+    notes = ggjit_command("bench", *both).out
+    assert re.search(r"a.gguf: tg4 with 1 thread: .*\n(.*\n)*b.gguf: load: ", notes)
+    outcome = ggjit_command("bench", names[0], "-m", names[1])
+    assert (outcome.code, "named in two ways" in outcome.err) == (2, True)
+
+
+def test_a_model_is_opened_as_other_commands_open_it(bench, fake_load):
+    result = bench("--latent", "absorbed", "--experts", "mmap", "-ctk", "Q8_0", "-o", "json")
+    given = {"latent": "absorbed", "pack": "experts-mmap", "cache_type_k": "q8_0"}
+    assert fake_load.arguments.items() >= given.items()
+    assert json.loads(result)[0]["pack"] == "experts-mmap"
+    assert "--experts is 'gpu', expected mmap" in bench("--experts", "gpu", code=2)
+
+
 def test_a_single_run_has_no_deviation(bench):
     result = json.loads(bench("-r", "1", "-o", "json", n_gen=0))
     assert len(result) == 1

@@ -142,7 +142,7 @@ def test_what_is_not_given_is_left_to_the_file(run, monkeypatch):
 
 def test_load_options_reach_load(run, fake_load, model_file):
     options = ("--check", "-t", "3", "-c", "512", "--backend", "reference", "-m", model_file)
-    run("-p", "a", *options, "-ctk", "q8_0", "-ctv", "bf16", "--latent", "absorbed", name=False)
+    run("-p", "a", *options, "-ctk", "Q8_0", "-ctv", "bf16", "--latent", "absorbed", name=False)
     given = {k: str(v) for k, v in fake_load.arguments.items() if k != "progress"}
     expected = {"path": model_file, "threads": "3", "context": "512", "backend": "reference"}
     expected |= {"cache_type_k": "q8_0", "cache_type_v": "bf16", "latent": "absorbed"}

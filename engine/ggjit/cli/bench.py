@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .flags import Activations, CacheTypeK, CacheTypeV, ModelArgument, one_model, option
+from .flags import ComputeFlags, ModelArgument, option
 from .status import load_status, show_status
 
 if TYPE_CHECKING:
     from .bench_plan import BenchTest
+    from .bench_report import Record
 
 MANY = "lists 128,256 and ranges 64-512+64 or 1-8*2 too"
 
@@ -53,8 +57,9 @@ class TestFlags:
 def bench(
     tests: TestFlags,
     model: ModelArgument = None,
-    model_option: Annotated[
-        str | None, option("-m", "--model", metavar="MODEL", help="The same as MODEL.")
+    model_options: Annotated[
+        list[str] | None,
+        option("-m", "--model", metavar="MODEL", help="The same as MODEL; of several, each."),
     ] = None,
     threads: Annotated[
         list[str] | None,
@@ -66,52 +71,60 @@ def bench(
     output: Annotated[
         str, option("-o", "--output", metavar="FORMAT", help="md (default), csv, json or jsonl.")
     ] = "md",
-    backend: Annotated[
-        str, option("--backend", metavar="NAME", help="cpu (default) or reference.")
-    ] = "cpu",
-    activations: Activations = 16,
-    cache_type_k: CacheTypeK = "f16",
-    cache_type_v: CacheTypeV = "f16",
     no_warmup: Annotated[
         bool, typer.Option("--no-warmup", help="Time the first run as well.")
     ] = False,
+    *,
+    compute: ComputeFlags,
 ) -> None:
     """Measure tokens per second, tokenizing and sampling left out."""
-    from .. import load
     from ..hub import resolve
-    from .bench_measure import measure, measure_machine
     from .bench_plan import numbers
-    from .bench_report import FORMATS, Report, record
+    from .bench_report import FORMATS, Report
 
     if output not in FORMATS:
         raise ValueError(f"-o must be one of {', '.join(FORMATS)}, not {output!r}")
     if repetitions < 1:
         raise ValueError(f"-r must be 1 or more, not {repetitions}")
-    planned = tests.plan()
-    n_context = max(test.n_context for test in planned)
+    planned, arguments = tests.plan(), compute.arguments()
+    paths = [resolve(name) for name in models(model, model_options)]
     n_threads = numbers(threads, "-t") if threads else [None]
-    path, report = resolve(one_model(model, model_option)), Report(output, sys.stdout)
+    report = Report(output, sys.stdout)
     try:
-        for n in n_threads:
-            with load_status() as progress:
-                loaded = load(
-                    path,
-                    threads=n,
-                    context=n_context,
-                    backend=backend,  # type: ignore[arg-type]
-                    activations=activations,
-                    cache_type_k=cache_type_k,
-                    cache_type_v=cache_type_v,
-                    sequences=max(test.n_sequences for test in planned),
-                    progress=progress,
-                )
-            with loaded:
-                show_status("measuring the machine")
-                machine = measure_machine(loaded.executor)
-                for test in planned:
-                    result = measure(loaded.executor, test, repetitions, not no_warmup, show_status)
-                    show_status("")
-                    report.add(record(result, loaded, backend, activations, machine))
+        for path, n in product(paths, n_threads):
+            arguments["threads"] = n
+            for record in records(path, planned, arguments, repetitions, not no_warmup):
+                report.add(record)
         report.end()
     finally:
         show_status("")
+
+
+def models(argument: str | None, options: list[str] | None) -> list[str | None]:
+    """Return the models that were named; None for the default one."""
+    if argument is not None and options:
+        raise ValueError(f"models were named in two ways, {argument} and -m {options[0]}")
+    return list(options) if options else [argument]
+
+
+def records(
+    path: Path, planned: list[BenchTest], arguments: dict[str, Any], n_repeats: int, warm_up: bool
+) -> Iterator[Record]:
+    """Load a model as `arguments` say, and yield a record of each test."""
+    from .. import load
+    from .bench_measure import measure, measure_machine
+    from .bench_report import record
+
+    n_context = max(test.n_context for test in planned)
+    n_sequences = max(test.n_sequences for test in planned)
+    with load_status() as progress:
+        loaded = load(
+            path, context=n_context, sequences=n_sequences, progress=progress, **arguments
+        )
+    with loaded:
+        show_status("measuring the machine")
+        machine = measure_machine(loaded.executor)
+        for test in planned:
+            result = measure(loaded.executor, test, n_repeats, warm_up, show_status)
+            show_status("")
+            yield record(result, loaded, arguments, machine)

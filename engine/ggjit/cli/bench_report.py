@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TextIO
 
@@ -29,10 +31,11 @@ QUANT_SIZES = {"S": "Small", "M": "Medium", "L": "Large"}
 
 
 def record(
-    result: BenchResult, model: Model, backend: str, activations: int, machine: Machine | None
+    result: BenchResult, model: Model, arguments: Mapping[str, Any], machine: Machine | None
 ) -> Record:
-    """Return a result under llama-bench's keys; `activations` is their number of bits."""
+    """Return a result under llama-bench's keys; `arguments` are those that `load` got."""
     file, test, samples = model.file, result.test, result.samples_ns
+    backend, activations = arguments["backend"], arguments["activations"]
     type_k, type_v = getattr(model.executor, "cache_types", ("f32", "f32"))
     return {
         "build_commit": __version__,
@@ -57,6 +60,8 @@ def record(
         "avg_ts": round(result.avg_ts, 6),
         "stddev_ts": round(result.stddev_ts, 6),
         "activations": activations,
+        "pack": arguments["pack"],
+        "latent": arguments["latent"],
         "n_sequences": test.n_sequences,
         "avg_ts_each": round(result.avg_ts_each, 6),
         "memory_bandwidth": machine and machine.bandwidth,
@@ -139,9 +144,14 @@ def markdown_cells(record: Record) -> dict[str, str]:
 def notes(records: list[Record]) -> list[str]:
     """Return the lines below the table: shares of what the machine can do, times, versions."""
     lines = [""]
+    n_files = len({record["model_filename"] for record in records})
+
+    def of(record: Record) -> str:
+        return f"{Path(record['model_filename']).name}: " if n_files > 1 else ""
+
     for record in records:
         threads = counted(record["n_threads"], "thread")
-        test = f"{markdown_cells(record)['test']} with {threads}"
+        test = f"{of(record)}{markdown_cells(record)['test']} with {threads}"
         if record["n_sequences"] > 1:
             lines.append(f"{test}: {record['avg_ts_each']:.2f} t/s for each sequence")
         if record["bandwidth_share"] is not None:
@@ -153,10 +163,11 @@ def notes(records: list[Record]) -> list[str]:
     shares = (record[key] for record in records for key in ("bandwidth_share", "peak_share"))
     if any(share is not None and share > 1 for share in shares):
         lines.append("the machine was busy while its limits were measured: shares mean little")
-    last = records[-1]
-    lines.append(f"load: {last['load_s']:.2f} s, of which compiling {last['compile_s']:.2f} s")
+    for last in {record["model_filename"]: record for record in records}.values():
+        load = f"load: {last['load_s']:.2f} s, of which compiling {last['compile_s']:.2f} s"
+        lines.append(of(last) + load)
     versions = f"numba {version('numba')}, numpy {version('numpy')}"
-    lines.append(f"build: ggjit {__version__} ({versions}), {last['cpu_info']}")
+    lines.append(f"build: ggjit {__version__} ({versions}), {records[-1]['cpu_info']}")
     return lines
 
 

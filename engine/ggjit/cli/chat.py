@@ -14,6 +14,7 @@ from .chat_input import Reader, reader
 from .conversation import Conversation
 from .errors import sentence
 from .flags import (
+    ComputeFlags,
     ModelArgument,
     ModelFlags,
     ReplyFlags,
@@ -45,12 +46,13 @@ def chat(
     ] = None,
     *,
     flags: ModelFlags,
+    compute: ComputeFlags,
     reply_flags: ReplyFlags,
     sampling: SamplingFlags,
 ) -> None:
     """Talk with a model; /help says what can be done meanwhile."""
     limits = reply_flags.limits() | sampling.changes()
-    loaded = flags.load(model, chats_or("use ggjit run --raw, which continues a text"))
+    loaded = flags.load(model, compute, chats_or("use ggjit run --raw, which continues a text"))
     loop = ChatLoop(loaded, Conversation(system), limits)
     _show_dim(f"{loaded.file.path.name}, context {loaded.n_context} tokens, /help for help")
     raise typer.Exit(loop.run(reader(loop.commands)))

@@ -29,46 +29,34 @@ ModelArgument = Annotated[
 ]
 
 
-def option(*names: str, metavar: str, help: str) -> Any:
+def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
     """Return a typer option that shows no type and no default of its own."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False, **more)
 
 
 Activations = Annotated[
     int, option("--activations", metavar="BITS", help="16 (default): exact; 8: faster prompts.")
 ]
-CacheTypeK = Annotated[
-    str, option("-ctk", "--cache-type-k", metavar="TYPE", help="Keys: f16, bf16, q8_0 or q4_0.")
-]
-CacheTypeV = Annotated[
-    str, option("-ctv", "--cache-type-v", metavar="TYPE", help="Values, likewise (f16).")
-]
 
 
 @dataclass(frozen=True)
-class ModelFlags:
-    """Which model, and how it is opened."""
+class ComputeFlags:
+    """How a model is computed."""
 
-    model_option: Annotated[
-        str | None, option("-m", "--model", metavar="MODEL", help="The same as MODEL.")
-    ] = None
-    threads: Annotated[
-        int | None,
-        option("-t", "--threads", metavar="N", help="Threads (default: the physical cores)."),
-    ] = None
-    context: Annotated[
-        int | None,
-        option("-c", "--ctx-size", metavar="N", help="Context in tokens (default: 8192 at most)."),
-    ] = None
     backend: Annotated[
         str, option("--backend", metavar="NAME", help="cpu (default), or reference: plain NumPy.")
     ] = "cpu"
     activations: Activations = 16
-    check: Annotated[
-        bool, typer.Option("--check", "--check-tensors", help="Look for damaged weights first.")
-    ] = False
-    cache_type_k: CacheTypeK = "f16"
-    cache_type_v: CacheTypeV = "f16"
+    cache_type_k: Annotated[
+        str,
+        option("-ctk", "--cache-type-k", metavar="TYPE", parser=str.lower,
+               help="Keys: f16, bf16, q8_0 or q4_0."),
+    ] = "f16"  # fmt: skip
+    cache_type_v: Annotated[
+        str,
+        option("-ctv", "--cache-type-v", metavar="TYPE", parser=str.lower,
+               help="Values, likewise (f16)."),
+    ] = "f16"  # fmt: skip
     pack: Annotated[
         str,
         option("--pack", metavar="WHEN",
@@ -86,17 +74,40 @@ class ModelFlags:
                help="Latent attention (DeepSeek): absorbed: the same bits however a prompt is"
                     " cut; expanded; auto: whichever is cheaper."),
     ] = "auto"  # fmt: skip
+
+    def arguments(self) -> dict[str, Any]:
+        """Return arguments of `ggjit.load`. Raises: ValueError for a place there is not."""
+        if self.experts not in (None, "mmap"):
+            raise ValueError(f"--experts is {self.experts!r}, expected mmap")
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "experts"}
+        return given | ({"pack": "experts-mmap"} if self.experts else {})
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model, and how it is opened."""
+
+    model_option: Annotated[
+        str | None, option("-m", "--model", metavar="MODEL", help="The same as MODEL.")
+    ] = None
+    threads: Annotated[
+        int | None,
+        option("-t", "--threads", metavar="N", help="Threads (default: the physical cores)."),
+    ] = None
+    context: Annotated[
+        int | None,
+        option("-c", "--ctx-size", metavar="N", help="Context in tokens (default: 8192 at most)."),
+    ] = None
+    check: Annotated[
+        bool, typer.Option("--check", "--check-tensors", help="Look for damaged weights first.")
+    ] = False
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Timings and notes, on stderr.")
     ] = False
 
-    def packing(self) -> str:
-        """Return what is packed. Raises: ValueError for a place there is not."""
-        if self.experts not in (None, "mmap"):
-            raise ValueError(f"--experts is {self.experts!r}, expected mmap")
-        return "experts-mmap" if self.experts else self.pack
-
-    def load(self, argument: str | None, suits: Callable[[Model], object]) -> Model:
+    def load(
+        self, argument: str | None, compute: ComputeFlags, suits: Callable[[Model], object]
+    ) -> Model:
         """Fetch the model if it must be, open it, and show progress on a terminal.
 
         `suits` sees it before weights are read, and may raise an error.
@@ -112,15 +123,10 @@ class ModelFlags:
                 path,
                 threads=self.threads,
                 context=self.context,
-                backend=self.backend,  # type: ignore[arg-type]
-                activations=self.activations,
-                cache_type_k=self.cache_type_k,
-                cache_type_v=self.cache_type_v,
-                pack=self.packing(),  # type: ignore[arg-type]
-                latent=self.latent,  # type: ignore[arg-type]
                 progress=progress,
                 check=self.check,
                 suits=suits,
+                **compute.arguments(),
             )
 
 

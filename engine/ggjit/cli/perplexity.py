@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..replacing import check_replaceable
-from .flags import ModelArgument, ModelFlags, option
+from .flags import ComputeFlags, ModelArgument, ModelFlags, option
 from .prompt import read_prompt
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def perplexity(
     as_json: Annotated[bool, typer.Option("--json", help="The figures, as JSON.")] = False,
     *,
     flags: WindowFlags,
+    compute: ComputeFlags,
 ) -> None:
     """Measure how well a model predicts a text.
 
@@ -70,7 +71,7 @@ def perplexity(
     base = LogitsFile(kl) if kl is not None else None
     text = _read(text_file, file, base)
     size = _size(flags.context, base)
-    with replace(flags, context=size).load(model, attrgetter("tokenizer")) as loaded:
+    with replace(flags, context=size).load(model, compute, attrgetter("tokenizer")) as loaded:
         if base is not None:
             figures = compared(loaded, base, text, n_most)
         else:

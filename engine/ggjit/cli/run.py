@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .flags import (
+    ComputeFlags,
     ModelArgument,
     ModelFlags,
     ReplyFlags,
@@ -42,6 +43,7 @@ def run(
     ] = False,
     *,
     flags: ModelFlags,
+    compute: ComputeFlags,
     reply_flags: ReplyFlags,
     sampling: SamplingFlags,
 ) -> None:
@@ -55,7 +57,7 @@ def run(
         raise ValueError("the prompt is empty")
     limits = reply_flags.limits() | sampling.changes()
     chats = chats_or("use --raw, which continues the prompt")
-    loaded = flags.load(model, attrgetter("tokenizer") if raw else chats)
+    loaded = flags.load(model, compute, attrgetter("tokenizer") if raw else chats)
     if raw:
         reply = loaded.generate(loaded.tokenizer.encode(text, special=special), **limits)
     else:
