@@ -3,7 +3,7 @@
 import pytest
 
 from ggjit.backends.cpu import budget
-from ggjit.backends.cpu.budget import available_bytes, room
+from ggjit.backends.cpu.budget import available_bytes, room, warn_of_cache
 
 
 @pytest.fixture
@@ -50,6 +50,22 @@ def test_nothing_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(budget, "MEMINFO", tmp_path / "none")
     monkeypatch.setattr(budget, "cgroups", lambda controller: [])
     assert available_bytes() is None
+
+
+@pytest.mark.parametrize(
+    ("left", "warning"),
+    [
+        (900, None),
+        (899, "the cache for 64 tokens needs 300 MB and 299 MB are left beside the weights: "),
+        (599, None),  # weights alone do not fit, and may stay in the file
+        (299, "the cache for 64 tokens needs 300 MB and 299 MB are left: -c (context=) makes"),
+    ],
+)
+def test_a_cache_without_room_is_blamed_where_it_is_to_blame(left, warning, monkeypatch, caplog):
+    monkeypatch.setattr(budget, "available_bytes", lambda: left << 20)
+    warn_of_cache(64, 300 << 20, 600 << 20)
+    assert (warning or "") in caplog.text
+    assert len(caplog.records) == (warning is not None)
 
 
 def test_here():

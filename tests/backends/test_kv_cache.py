@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from random_graphs import random_graph
 
+from ggjit.backends.cpu import pool
 from ggjit.backends.cpu.cache import CacheLayout, CPUState
 from ggjit.backends.cpu.pool import BlockPool
 from ggjit.graph import Attention, Buffer
@@ -58,6 +59,16 @@ def test_a_shared_block_is_free_when_nobody_has_it():
         assert pool.n_used == 1
     pool.give_back([block])
     assert pool.n_used == 0
+
+
+def test_a_pool_without_room_names_the_context(monkeypatch):
+    def arena(n_bytes):
+        raise MemoryError
+
+    monkeypatch.setattr(pool, "Arena", arena)
+    state = CPUState(layout_of(None, n_context=1 << 20, n_sequences=2))
+    with pytest.raises(MemoryError, match=r"for 2097152 tokens needs 384 MB: -c .* smaller"):
+        state.reserve(1)
 
 
 # -- how layers lie in blocks ---------------------------------------------------------------------

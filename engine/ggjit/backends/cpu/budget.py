@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
 from .cores import cgroups, text_of
 
 MEMINFO = Path("/proc/meminfo")
+
+log = logging.getLogger("ggjit")
 
 
 def available_bytes() -> int | None:
@@ -17,6 +20,22 @@ def available_bytes() -> int | None:
     if told:
         limits.append(int(told[1]) * 1024)
     return min((n for n in limits if n is not None), default=None)
+
+
+def warn_of_cache(n_tokens: int, n_bytes: int, weight_bytes: int) -> None:
+    """Warn if it is keys and values of a full context that there is no room for.
+
+    Of weights that would not fit by themselves nothing is said here: they can stay in the file.
+    """
+    left = available_bytes()
+    if left is None:
+        return
+    beside = weight_bytes if weight_bytes <= left else 0
+    if n_bytes > left - beside:
+        needs = f"the cache for {n_tokens} tokens needs {n_bytes >> 20} MB"
+        where = " beside the weights" if beside else ""
+        are_left = f"{(left - beside) >> 20} MB are left{where}"
+        log.warning("%s and %s: -c (context=) makes it smaller", needs, are_left)
 
 
 def room(folder: Path) -> int | None:

@@ -17,6 +17,7 @@ from ...kernels.cache_formats import cache_format
 from ...kernels.tiles import TileShape
 from .. import Float32, Latent, Logits, Progress, check_parts
 from .batch import Batch, Part
+from .budget import warn_of_cache
 from .cache import CacheLayout, CPUState
 from .cores import default_threads
 from .fuse import fuse_residuals, transpose_weights
@@ -27,7 +28,7 @@ from .storage import plan
 from .tape import Progress as Report
 from .tape import Tape
 from .threads import Team
-from .weights import PackedWeights, Packing, matrices_of, n_matrices
+from .weights import PackedWeights, Packing, matrices_of, n_matrices, packed_bytes
 
 N_TOKENS = 512  # tokens of one run of the tape
 N_SELECTED = 64  # logits of one run
@@ -85,7 +86,10 @@ class CPUExecutor:
         n_bytes = n_sequences * self._layout.n_bytes
         if may_expand:
             n_bytes += expanded_bytes(self._choice.ops, self._layout.n_chunks)
-        self._weights = PackedWeights(matrices_of(ops), n_threads, report_packing, packing, n_bytes)
+        matrices = matrices_of(ops)
+        if packing == "auto":
+            warn_of_cache(n_sequences * n_context, n_bytes, sum(map(packed_bytes, matrices)))
+        self._weights = PackedWeights(matrices, n_threads, report_packing, packing, n_bytes)
         self._routes = [op.out for op in ops if isinstance(op, Route)]
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)

@@ -22,6 +22,11 @@ class BlockPool:
         self._lock = threading.Lock()
 
     @property
+    def growth(self) -> int:
+        """Bytes that it grows by."""
+        return self._n_blocks * self.block_bytes
+
+    @property
     def n_used(self) -> int:
         """How many blocks somebody refers to."""
         with self._lock:
@@ -63,7 +68,7 @@ class BlockPool:
                 self._free.append(block)
 
     def _grow(self) -> None:
-        arena = Arena(self._n_blocks * self.block_bytes)
+        arena = Arena(self.growth)
         blocks = [address(arena.take(self.block_bytes)) for _ in range(self._n_blocks)]
         self._free.extend(reversed(blocks))  # the first are taken first
         self._arenas.append(arena)
