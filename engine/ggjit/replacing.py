@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_native_id
 
 
 def check_replaceable(path: Path) -> None:
@@ -21,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises: as `check_replaceable`; OSError naming `path` where the system cannot write.
     """
     check_replaceable(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{get_native_id()}.part")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -1,7 +1,6 @@
 """The tiles of a type's products: measured once, remembered, never in the way."""
 
 import json
-from pathlib import Path
 
 import gguf
 import numpy as np
@@ -88,11 +87,19 @@ def test_where_nothing_can_be_kept_nothing_is_measured(measured, cache):
     assert measured == []
 
 
+def test_a_folder_in_the_place_is_left_there(measured, cache):
+    shape_of(graph_of(KINDS.Q4_0), 16)
+    (path,) = cache.iterdir()
+    path.unlink()
+    path.mkdir()
+    assert shape_of(graph_of(KINDS.Q4_0), 16) == tile_shape()
+
+
 def test_a_disk_that_is_full_meanwhile_is_no_error(measured, cache, monkeypatch):
     def full(path, to):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr("os.replace", full)
     assert shape_of(graph_of(KINDS.Q4_0), 16) == OTHER
     assert not list(cache.iterdir())
 

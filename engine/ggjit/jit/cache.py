@@ -8,9 +8,7 @@ again. A folder that cannot be written means no cache, never an error.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -20,6 +18,7 @@ import llvmlite
 import numba
 
 from ..cache import cache_folder
+from ..replacing import replacing
 from ..simd import target
 
 SOURCES = ("simd", "jit", "formats", "kernels")
@@ -60,18 +59,10 @@ def read(name: str) -> bytes | None:
 
 def write(name: str, code: bytes) -> None:
     """Store an object; a half-written one never has its name."""
-    try:
+    with suppress(OSError, ValueError):  # ValueError: a folder has its name
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, part = tempfile.mkstemp(dir=folder(), prefix=f".{name}.")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as f:
-            f.write(hashlib.sha256(code).digest() + code)
-        os.replace(part, folder() / name)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(part)
+        with replacing(folder() / name) as part:
+            part.write_bytes(hashlib.sha256(code).digest() + code)
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from ... import cache
 from ...kernels.tiles import SPARE, TileShape
+from ...replacing import check_replaceable, replacing
 from ...simd import target
 from .machine import cpu_name
 
@@ -29,20 +29,20 @@ def can_keep(path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=path.parent).close()
-    except OSError:
+        check_replaceable(path)
+    except (OSError, ValueError):
         return False
     return True
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Write findings; a half-written file never has its name, nor stays. Raises: OSError."""
+    """Write findings; a half-written file never has its name, nor stays.
+
+    Raises: OSError; ValueError for what is no file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         part.write_text(json.dumps({"cpu": cpu_name(), **found}, indent=1))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Any:
