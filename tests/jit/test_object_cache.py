@@ -117,11 +117,13 @@ def test_a_folder_in_an_objects_place_is_no_object(disk):
     assert disk.compile() == COMPILED
 
 
-def test_a_folder_that_cannot_be_made_means_no_cache(disk, monkeypatch):
+def test_a_folder_that_cannot_be_made_means_no_cache_and_one_warning(disk, monkeypatch, caplog):
     disk.folder.write_text("a file")
     monkeypatch.setattr(cache, "folder", lambda: disk.folder / "kernels")
     assert disk.compile() == COMPILED
-    assert disk.compile() == COMPILED
+    assert disk.compile(doubled, copied)[0] == (0, 2, doubled.name)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert f"{disk.folder}/kernels cannot be written (Not a directory): GGJIT_CACHE" in said
 
 
 @pytest.mark.parametrize("broken", ["os.replace", "pathlib.Path.write_bytes"])

@@ -2,12 +2,13 @@
 
 The folder's name carries a hash of the kernel sources, the compiler's versions and the CPU, so
 nothing stale is ever found. Each object lies beside its sha256; what does not match is compiled
-again. A folder that cannot be written means no cache, never an error.
+again. A folder that cannot be written means no cache and a warning, never an error.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ import numba
 from ..cache import cache_folder
 from ..replacing import replacing
 from ..simd import target
+
+log = logging.getLogger("ggjit")
 
 SOURCES = ("simd", "jit", "formats", "kernels")
 
@@ -59,10 +62,18 @@ def read(name: str) -> bytes | None:
 
 def write(name: str, code: bytes) -> None:
     """Store an object; a half-written one never has its name."""
-    with suppress(OSError, ValueError):  # ValueError: a folder has its name
+    try:
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing(folder() / name) as part:
             part.write_bytes(hashlib.sha256(code).digest() + code)
+    except (OSError, ValueError) as error:  # ValueError: a folder has its name
+        _warn_once(folder(), getattr(error, "strerror", None) or str(error))
+
+
+@cache
+def _warn_once(where: Path, reason: str) -> None:
+    text = "kernels are compiled anew at every start, as %s cannot be written (%s): %s"
+    log.warning(text, where, reason, "GGJIT_CACHE names another folder")
 
 
 @contextmanager
