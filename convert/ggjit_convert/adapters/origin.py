@@ -126,7 +126,8 @@ def _base_at(base: Path | str) -> Checkpoint:
     if str(base).startswith(PREFIX):
         from ggjit.hub.hf import fetch_files
 
-        [path] = fetch_files(str(base).removeprefix(PREFIX), lambda names: [CONFIG])
+        hint = f"without a network, name a folder with its {CONFIG}"
+        [path] = fetch_files(str(base).removeprefix(PREFIX), lambda names: [CONFIG], hint)
     folder = path if path.is_dir() else path.parent
     config = read_json(inside(folder, CONFIG) if path.is_dir() else path)
     has_tensors = path.is_dir() and has_weights(folder)

@@ -20,6 +20,7 @@ BESIDE = (
 )
 TEMPLATES = "additional_chat_templates/*.jinja"
 INDEX = ".index.json"
+HINT = "without a network, name a folder that holds the checkpoint"
 
 
 def located(source: Path | str) -> Path:
@@ -33,7 +34,7 @@ def located(source: Path | str) -> Path:
     from ggjit.hub.hf import fetch_files
 
     repo = text.removeprefix(PREFIX)
-    return fetch_files(repo, lambda names: needed(names, repo))[0].parent
+    return fetch_files(repo, lambda names: needed(names, repo), HINT)[0].parent
 
 
 def needed(names: list[str], repo: str) -> list[str]:

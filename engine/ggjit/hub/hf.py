@@ -24,22 +24,23 @@ def fetch_hf(reference: str) -> Path:
     Raises: ValueError if it names no file or several; FetchError if it cannot be brought here.
     """
     repo, _, wanted = reference.partition(":")
-    return fetch_files(reference, lambda names: choose(names, repo, wanted))[0]
+    return fetch_files(reference, lambda names: choose(names, repo, wanted), LOCAL_FILE_HINT)[0]
 
 
-def fetch_files(reference: str, wanted: Callable[[list[str]], list[str]]) -> list[Path]:
+def fetch_files(reference: str, wanted: Callable[[list[str]], list[str]], hint: str) -> list[Path]:
     """Return local files of OWNER/REPO[:...], those that `wanted` chooses of its names.
 
-    Raises: ValueError if there is no such repository; FetchError if they cannot be brought here.
+    Raises: ValueError if there is no such repository; FetchError, with the hint what to do
+    instead, if they cannot be brought here.
     """
     repo = reference.partition(":")[0]
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise ValueError(f"hf:{reference}: expected hf:OWNER/REPO[:FILE-OR-QUANT]")
     _prepare_client()
-    with _one_sentence(reference):
+    with _one_sentence(reference, hint):
         names = _list_files(repo)
     chosen = wanted(names)
-    with _one_sentence(reference):
+    with _one_sentence(reference, hint):
         from huggingface_hub import hf_hub_download
 
         return [Path(hf_hub_download(repo, name)) for name in chosen]
@@ -120,7 +121,7 @@ def _files_in_cache(repo: str) -> list[str]:
 
 
 @contextmanager
-def _one_sentence(reference: str) -> Iterator[None]:
+def _one_sentence(reference: str, hint: str) -> Iterator[None]:
     """Say in one sentence what the client raises; its own errors come with paragraphs."""
     from huggingface_hub import errors
 
@@ -139,4 +140,4 @@ def _one_sentence(reference: str) -> Iterator[None]:
         ):  # the disk's, not the hub's
             raise
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FetchError(f"could not fetch hf:{reference}: {said}; {LOCAL_FILE_HINT}") from None
+        raise FetchError(f"could not fetch hf:{reference}: {said}; {hint}") from None
