@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -11,12 +12,14 @@ from .backends import Executor, Latent, Packing, Progress
 from .checking import check_tensors
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
-from .graph import Graph
+from .graph import Attention, ExpertLinear, Graph
 from .models import architecture_of
 from .models.config import Config
 from .text import Tokenizer, has_vocabulary
 
 Backend = Literal["cpu", "reference"]
+
+log = logging.getLogger("ggjit")
 
 DEFAULT_CONTEXT = 8192  # tokens, where the model was trained for more
 
@@ -64,6 +67,7 @@ def load(
         raise ValueError(
             f"{file.path}: {tokenizer.n_vocab} tokens but only {graph.output.width} rows of logits"
         )
+    _warn_of_no_effect(graph, file, pack, latent)
     cache_types = cache_type_k, cache_type_v
     executor = _executor(
         graph, n_context, backend, threads, activations, progress, cache_types, sequences, pack,
@@ -71,6 +75,16 @@ def load(
     )  # fmt: skip
     compile_s = getattr(getattr(executor, "times", None), "compile", 0.0)
     return Model(file, tokenizer, executor, LoadStats(perf_counter() - start, compile_s))
+
+
+def _warn_of_no_effect(graph: Graph, file: GGUFFile, pack: Packing, latent: Latent) -> None:
+    """Warn of arguments about parts that a model does not have."""
+    is_latent = any(isinstance(op, Attention) and op.latent for op in graph.ops)
+    if latent in ("absorbed", "expanded") and not is_latent:
+        log.warning("%s has no latent attention for --latent to choose a form of", file.path)
+    has_experts = any(isinstance(op, ExpertLinear) for op in graph.ops)
+    if pack == "experts-mmap" and not has_experts:
+        log.warning("%s has no experts for --experts to leave in the file", file.path)
 
 
 def graph_of(path: str | Path) -> Graph:

@@ -10,6 +10,8 @@ from fake_engine import BOS, TURN, fake_model, ids_of
 
 from ggjit.hub import DEFAULT
 
+MODELS = Path(__file__).parents[1] / "models" / "data"
+
 
 @pytest.fixture
 def tokenize(ggjit_command, fake_load, model_file):
@@ -121,6 +123,20 @@ def test_tune_says_which_is_the_default_and_where_the_best_is_kept(ggjit_command
     assert outcome.out.count("default") == 1
     kept = last.partition(", kept in ")[2]
     assert json.loads(Path(kept).read_text())["n_threads"] >= 1
+
+
+def test_options_about_parts_that_a_model_has_not_are_warned_of(ggjit_command, tmp_path, caplog):
+    path = tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(tiny_llama.shapes()))
+    once = ("-p", "4", "-n", "0", "-r", "1", "--backend", "reference")
+    both = ("--latent", "absorbed", "--experts", "mmap")
+    assert ggjit_command("bench", path, *once, *both).code == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} has no latent attention for --latent to choose a form of",
+        f"{path} has no experts for --experts to leave in the file",
+    ]
+    caplog.clear()
+    assert ggjit_command("bench", MODELS / "deepseek2_v2.gguf", *once, *both).code == 0
+    assert not caplog.records
 
 
 def test_a_file_without_a_vocabulary_is_measured_but_does_not_talk(
