@@ -12,6 +12,7 @@ import tiny_llama
 import ggjit
 from ggjit.backends.cpu import CPUExecutor
 from ggjit.backends.reference import ReferenceExecutor
+from ggjit.gguf import open_gguf
 from ggjit.models import registry
 
 DOC = Path(__file__).parents[2] / "docs" / "add-an-architecture.md"
@@ -40,6 +41,38 @@ def test_the_documented_architecture_runs(tmp_path, monkeypatch, capsys):
     for executor in (ReferenceExecutor(graph, 64), CPUExecutor(graph, 64, 1)):
         results.append(executor.run(executor.new_state(), ids))
     np.testing.assert_allclose(results[1], results[0], rtol=0.01, atol=0.01)
+
+
+@pytest.fixture
+def no_architectures(monkeypatch):
+    monkeypatch.setattr(registry, "_architectures", {})
+
+
+@pytest.mark.usefixtures("no_architectures")
+def test_a_name_is_registered_once():
+    def forward(g, c, w): ...
+
+    def other(g, c, w): ...
+
+    ggjit.register("mine")(forward)
+    ggjit.register("mine")(forward)  # as when a cell of a notebook is run again
+    message = "architecture 'mine' is registered already, by .*forward"
+    with pytest.raises(ValueError, match=message):
+        ggjit.register("yours", "mine")(other)
+
+
+@pytest.mark.parametrize("forgotten", ["select", "linear"])
+def test_logits_are_made_by_a_matrix_of_selected_tokens(forgotten, tmp_path):
+    def forward(g, c, w):
+        x = g.embed(w.token_embd)
+        x = x if forgotten == "select" else g.select(x)
+        x = g.rms_norm(x, w.output_norm, c.norm_eps)
+        return x if forgotten == "linear" else g.linear(x, w.output)
+
+    shapes = tiny_llama.shapes()
+    file = open_gguf(tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(shapes)))
+    with pytest.raises(AssertionError, match="a matrix makes the logits"):
+        registry.Architecture("llama", forward).build(file)
 
 
 def test_the_name_is_public():

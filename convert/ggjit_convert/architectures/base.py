@@ -57,6 +57,8 @@ class Architecture:
 
     def __init_subclass__(cls, arch: str, classes: list[str]) -> None:
         cls.arch = arch
+        again = Architecture.known.keys() & classes
+        assert not again, f"{again} have a family already"
         Architecture.known |= dict.fromkeys(classes, cls)
 
     def __init__(self, checkpoint: Checkpoint) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..gguf import GGUFFile
-from ..graph import Buffer, Graph, Weights
+from ..graph import Buffer, Graph, Linear, Select, Weights
 from .config import Config
 
 Forward = Callable[[Graph, Config, Weights], Buffer]
@@ -30,6 +30,8 @@ class Architecture:
         config = Config(file, n_context)
         output = self.forward(graph, config, weights)
         assert output is graph.output, "the last operation makes the logits"
+        made_by = {type(op) for op in graph.ops if op.out.selected}
+        assert {Select, Linear} <= made_by, "a matrix makes the logits of selected tokens"
         weights.expect_all_used()
         config.expect_all_read()
         return graph
@@ -39,13 +41,25 @@ _architectures: dict[str, Architecture] = {}
 
 
 def register(*names: str) -> Callable[[Forward], Forward]:
-    """Make a function the forward pass of the named architectures."""
+    """Make a function the forward pass of the named architectures.
+
+    Raises: ValueError for a name that another function has; its own next version may take it.
+    """
 
     def decorate(forward: Forward) -> Forward:
-        _architectures.update({name: Architecture(name, forward) for name in names})
+        for name in names:
+            found = _architectures.get(name)
+            if found and _origin(found.forward) != _origin(forward):
+                where = _origin(found.forward)
+                raise ValueError(f"architecture {name!r} is registered already, by {where}")
+            _architectures[name] = Architecture(name, forward)
         return forward
 
     return decorate
+
+
+def _origin(forward: Forward) -> str:
+    return f"{forward.__module__}.{forward.__qualname__}"
 
 
 def registered() -> Mapping[str, Architecture]:
