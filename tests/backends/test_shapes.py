@@ -1,6 +1,7 @@
 """The tiles of a type's products: measured once, remembered, never in the way."""
 
 import json
+from dataclasses import asdict
 
 import gguf
 import numpy as np
@@ -102,6 +103,16 @@ def test_a_disk_that_is_full_meanwhile_is_no_error(measured, cache, monkeypatch)
     monkeypatch.setattr("os.replace", full)
     assert shape_of(graph_of(KINDS.Q4_0), 16) == OTHER
     assert not list(cache.iterdir())
+
+
+def test_what_was_measured_on_a_busy_machine_is_replaced(measured, cache):
+    graph = graph_of(KINDS.Q4_0)
+    shape_of(graph, 16)
+    (path,) = cache.iterdir()
+    path.write_text(json.dumps({"shape": asdict(TileShape(1, 3, 24))}))
+    assert shape_of(graph, 16) == TileShape(1, 3, 24)
+    assert shape_of(graph, 16, anew=True) == shape_of(graph, 16) == OTHER
+    assert len(measured) == 2
 
 
 def test_most_weights_that_prompts_meet_decide(monkeypatch):

@@ -59,6 +59,21 @@ def test_weights_are_packed_once(graph, monkeypatch):
     assert told[0].shape == tile_shape()
 
 
+def test_what_was_remembered_does_not_count(graph, monkeypatch):
+    told = []
+
+    def shape_of(*_, anew=False):
+        told.append(anew)
+        return tile_shape()
+
+    monkeypatch.setattr(tuning, "shape_of", shape_of)
+    monkeypatch.setattr(tuning, "measured", lambda executor, one: Speed(1, 1))
+    remember(graph, Tuning(77, TileShape(1, 3, 24)))
+    assert tune(graph, 64, lambda one, speed: None) == remembered(graph)
+    assert told == [True]
+    assert remembered(graph).n_threads < 77
+
+
 def test_what_is_unreadable_is_nothing(graph):
     assert remembered(graph) is None
     remember(graph, Tuning(3, TileShape(1, 2, 16)))

@@ -19,7 +19,7 @@ def tune(
 ) -> None:
     """Find the fastest threads and tiles for a model.
 
-    What is best is remembered on this machine, and used from then on.
+    What is best is remembered on this machine in place of what was, and used from then on.
     """
     from ..backends.cpu.tuning import Speed, Tuning, place_of_model
     from ..backends.cpu.tuning import tune as find_best

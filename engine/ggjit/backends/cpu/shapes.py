@@ -42,17 +42,19 @@ def shapes_to_try() -> list[TileShape]:
     return list(dict.fromkeys([tile_shape(), *tried]))
 
 
-def shape_of(graph: Graph, activations: int, progress: Progress | None = None) -> TileShape:
+def shape_of(
+    graph: Graph, activations: int, progress: Progress | None = None, anew: bool = False
+) -> TileShape:
     """Return the fastest shape for the type that most of a model's weights have.
 
-    Where nothing is remembered it is measured, which `progress` is told of; not for small models,
-    nor where it could not be remembered.
+    Where nothing is remembered, or `anew`, it is measured, which `progress` is told of; not for
+    small models, nor where it could not be remembered.
     """
     fmt, shapes = main_format(graph), shapes_to_try()
     if fmt is None or len(shapes) == 1:
         return shapes[0]
     path = place_of("tiles", fmt.name, activations)
-    found = shape_in(read(path))
+    found = None if anew else shape_in(read(path))
     if found is None and can_keep(path):
         found = fastest(shapes, fmt, activations == 16, progress)
         log.info("tiles for %s: %s, panels of %d", fmt.name, found, found.panel)

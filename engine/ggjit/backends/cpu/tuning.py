@@ -46,8 +46,11 @@ Report = Callable[[Tuning, Speed], None]
 
 
 def tune(graph: Graph, n_context: int, report: Report, activations: int = 16) -> Tuning:
-    """Measure the number of threads, then the shape of tiles; remember and return the best."""
-    start = Tuning(default_threads(), shape_of(graph, activations))
+    """Measure the number of threads, then the shape of tiles; remember and return the best.
+
+    Nothing that was remembered counts: it may have been measured on a busy machine.
+    """
+    start = Tuning(default_threads(), shape_of(graph, activations, anew=True))
     executor = CPUExecutor(
         graph, n_context, start.n_threads, activations=activations, shape=start.shape
     )
