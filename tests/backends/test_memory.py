@@ -57,7 +57,7 @@ def test_packing_does_not_depend_on_threads(rng, fmt):
 def test_packing_slice_by_slice(rng, monkeypatch, slice_bytes, kind):
     values = random_matrix(all_formats()[kind], rng, 83, 256)
     expected = PackedWeights([values], 1).matrix(values)
-    monkeypatch.setattr("ggjit.backends.cpu.weights.SLICE", slice_bytes)
+    monkeypatch.setattr("ggjit.backends.cpu.packing.SLICE", slice_bytes)
     np.testing.assert_array_equal(PackedWeights([values], 2).matrix(values), expected)
 
 
@@ -131,3 +131,15 @@ def test_a_damaged_tensor_is_named(bad, kind, packing):
     values[17, 3] = bad
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"'w'.*NaN or infinite"):
         PackedWeights([tensor("w", values, kind)], 1, packing=packing)
+
+
+def test_the_first_damaged_tensor_is_named_and_progress_ends_there(monkeypatch):
+    monkeypatch.setattr("ggjit.backends.cpu.packing.SLICE", 1)
+    good, bad = np.ones((64, 32), np.float32), np.ones((64, 32), np.float32)
+    bad[40] = np.nan
+    made = [tensor(n, v, KINDS.F32) for n, v in (("a", good), ("b", bad), ("c", bad))]
+    told = []
+    with pytest.raises(ValueError, match="tensor 'b' has a scale"):
+        PackedWeights(made, 3, lambda done, total: told.append(done))
+    assert told == sorted(told)
+    assert told[-1] <= 2 * good.nbytes

@@ -244,15 +244,23 @@ def checked_padding(out: Guarded, n_columns: int) -> Any:
 
 def pack_matrix(fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1) -> Guarded:
     """Shapes: blocks [n_rows, n_blocks, bytes]."""
-    source = Guarded.of(as_packed(fmt, blocks))
+    return pack_and_check(fmt, blocks, n_rows, n_threads)[0]
+
+
+def pack_and_check(
+    fmt: Format, blocks: Any, n_rows: int, n_threads: Threads = 1
+) -> tuple[Guarded, bool]:
+    """Return a packed matrix and whether the kernel found a float that is none."""
+    source, wrong = Guarded.of(as_packed(fmt, blocks)), Guarded.of(np.zeros(1, np.int64))
     n_groups, n_blocks = padded(n_rows) // 16, blocks.shape[1]
     out = Guarded(n_groups * n_blocks * 16 * fmt.packed_bytes, np.uint8)
     fields = fields_of(fmt)
     run(
-        pack.pack, n_threads, out, source=source.address, packed=out.address, fields=fields.address,
-        n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks, block_bytes=fmt.packed_bytes,
+        pack.pack, n_threads, out, wrong, source=source.address, packed=out.address,
+        fields=fields.address, n_fields=len(fields.array), n_rows=n_rows, n_blocks=n_blocks,
+        block_bytes=fmt.packed_bytes, wrong=wrong.address,
     )  # fmt: skip
-    return out
+    return out, bool(wrong.array[0])
 
 
 def as_packed(fmt: Format, blocks: Any) -> Any:
@@ -263,9 +271,7 @@ def as_packed(fmt: Format, blocks: Any) -> Any:
 
 
 def fields_of(fmt: Format) -> Guarded:
-    return Guarded.of(
-        np.array([(f.offset, f.size, f.count, f.flip) for f in fmt.lanes.fields], np.int64)
-    )
+    return Guarded.of(fmt.field_table)
 
 
 def scratch_of(n_bytes: int) -> tuple[Any, dict[str, float]]:

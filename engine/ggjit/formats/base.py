@@ -19,6 +19,7 @@ from ..gguf import GGMLType
 
 N_ROWS = 16  # rows of a group
 RELAID = 1 << 18  # columns relaid at a time
+EXPONENTS = {2: 0x7C00, 4: 0x7F800000, 8: 0x7FF << 52}  # by bytes of a float
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -27,12 +28,16 @@ Records = npt.NDArray[Any]  # GGML blocks [n], their items by name
 
 @dataclass(frozen=True)
 class Field:
-    """`count` items of `size` bytes at `offset` of a row's block; `flip` is xored into each."""
+    """`count` items of `size` bytes at `offset` of a row's block; `flip` is xored into each.
+
+    `exponent` are the bits of a float of which one at least is 0 unless it is NaN or infinite.
+    """
 
     offset: int
     size: int  # 1, 2 or 4
     count: int
     flip: int = 0
+    exponent: int = 0
 
     def __post_init__(self) -> None:
         assert self.size in (1, 2, 4), self.size
@@ -139,6 +144,17 @@ class Format:
             out[i : i + step] = self.relayer(self.records(blocks[i : i + step]))
         return out
 
+    @property
+    def checks_itself(self) -> bool:
+        """Whether packing finds every scale or float that is NaN or infinite."""
+        return not self.relayer and any(f.exponent for f in self.lanes.fields)
+
+    @property
+    def field_table(self) -> npt.NDArray[np.int64]:
+        """The fields as kernels read them. Shapes: [n_fields, 5]."""
+        rows = [(f.offset, f.size, f.count, f.flip, f.exponent) for f in self.lanes.fields]
+        return np.array(rows, np.int64)
+
     def finite(self, blocks: Bytes) -> bool:
         """Tell whether no scale or float of the blocks is NaN or infinite."""
         records = self.records(blocks)
@@ -153,11 +169,12 @@ def item(block: np.dtype[Any], name: str, size: int | None = None, flip: int = 0
     assert block.fields
     kind, offset = block.fields[name][:2]
     size = size or kind.itemsize
-    return Field(offset, size, kind.itemsize // size, flip)
+    exponent = EXPONENTS[size] if kind.kind == "f" else 0
+    return Field(offset, size, kind.itemsize // size, flip, exponent)
 
 
 def all_finite(x: npt.NDArray[Any]) -> bool:
     """Tell whether no float is NaN or infinite, that is, has an exponent of ones."""
-    exponent = {2: 0x7C00, 4: 0x7F800000, 8: 0x7FF << 52}[x.itemsize]
+    exponent = EXPONENTS[x.itemsize]
     bits = x.view(f"u{x.itemsize}")
     return not np.any(bits & bits.dtype.type(exponent) == exponent)

@@ -18,5 +18,5 @@ def values(p):  # type: ignore[no-untyped-def]
     return to_f32(load(bf16x16, p))
 
 
-LANES = FloatLanes((Field(0, 2, 1),), values)
+LANES = FloatLanes((Field(0, 2, 1, exponent=0x7F80),), values)
 FORMAT = Format(GGMLType.BF16, np.dtype("<u2"), decode, LANES, scales=decode)

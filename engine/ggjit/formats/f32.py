@@ -6,7 +6,7 @@ from ..gguf import GGMLType
 from ..jit import device
 from ..simd.ops import load
 from ..simd.types import f32x16
-from .base import Field, FloatLanes, Floats, Format, Records
+from .base import EXPONENTS, Field, FloatLanes, Floats, Format, Records
 
 
 def decode(b: Records) -> Floats:
@@ -18,5 +18,5 @@ def values(p):  # type: ignore[no-untyped-def]
     return load(f32x16, p)
 
 
-LANES = FloatLanes((Field(0, 4, 1),), values)
+LANES = FloatLanes((Field(0, 4, 1, exponent=EXPONENTS[4]),), values)
 FORMAT = Format(GGMLType.F32, np.dtype("<f4"), decode, LANES)

@@ -32,6 +32,7 @@ from .bits import (
     put_above,
     spread_bits,
 )
+from .columns import carries, flip, items_apart, load_columns
 from .grid import by_group, by_token, dot_grid, load_grid, store_grid
 from .memory import (
     gather,
@@ -57,14 +58,18 @@ __all__ = [
     "bits",
     "by_group",
     "by_token",
+    "carries",
     "div",
     "dot_grid",
     "first_half",
+    "flip",
     "fma",
     "gather",
     "high_nibbles",
+    "items_apart",
     "join",
     "load",
+    "load_columns",
     "load_each",
     "load_grid",
     "low_nibbles",
