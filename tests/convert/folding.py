@@ -4,6 +4,8 @@ import numpy as np
 
 from ggjit.gguf import GGMLType
 
+AUTO_ROUND = {"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq"}
+
 
 def check(a, expected, rng):
     """Compare all rows, and parts that begin and end anywhere."""
