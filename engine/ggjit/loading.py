@@ -12,6 +12,7 @@ from .backends import Executor, Latent, Packing, Progress
 from .checking import check_tensors
 from .generate import LoadStats, Model
 from .gguf import GGUFFile, open_gguf
+from .gguf.ahead import reading_ahead
 from .graph import Attention, ExpertLinear, Graph
 from .models import architecture_of
 from .models.config import Config
@@ -53,7 +54,9 @@ def load(
         raise FileNotFoundError(f"{path}: no such file; {known}")
     file = open_gguf(path)
     architecture = None if vocab_only else architecture_of(file)
-    tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
+    packs = architecture is not None and backend == "cpu" and pack in ("auto", "always")
+    with reading_ahead(file.paths if packs else ()):
+        tokenizer = Tokenizer.from_gguf(file) if has_vocabulary(file) else None
     model = Model(file, tokenizer)
     if suits is not None:
         suits(model)
