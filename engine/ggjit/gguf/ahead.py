@@ -17,9 +17,9 @@ N_PIECES = 128  # of one call: after each, this thread may have to wait for othe
 def reading_ahead(paths: Iterable[Path]) -> Iterator[None]:
     """Read files into the system's cache, one after the other, until the block ends.
 
-    What mapped files are read ahead by the system begins only where they are used, and advice to
-    read makes pages so small that using them takes longer. Where the system has no call for many
-    pieces (Windows), nothing is read.
+    The system reads ahead in mapped files only where they are used already, and when advised to
+    read (WILLNEED) in a way that made using the pages slower, measured on Linux 6.18. Where there
+    is no call for many pieces (Windows), nothing is read.
     """
     ended = Event()
     if hasattr(os, "readv"):
