@@ -15,7 +15,7 @@ from ggjit.backends.cpu.tuning import Tuning, remember
 from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
 from ggjit.graph import Graph, Param
-from ggjit.kernels.tiles import TileShape, tile_shape
+from ggjit.kernels.tiles import BYTES, WIDE, TileShape, tile_shape
 
 KINDS = gguf.GGMLQuantizationType
 OTHER = TileShape(1, 2, 48)
@@ -32,8 +32,8 @@ def measured(monkeypatch):
     """Let every model be large and `OTHER` be fastest; return what was measured."""
     told = []
 
-    def fastest(shapes, fmt, wide, progress):
-        told.append((fmt.name, wide))
+    def fastest(shapes, fmt, form, progress):
+        told.append((fmt.name, form))
         return OTHER
 
     monkeypatch.setattr(shapes, "LEAST", 1)
@@ -59,7 +59,7 @@ def test_it_is_measured_once_for_a_type_and_bits(measured, cache):
         for kind in (KINDS.Q4_0, KINDS.Q4_1):
             assert shape_of(graph_of(kind), 16) == OTHER
     assert shape_of(graph_of(KINDS.Q4_0), 8) == OTHER
-    assert measured == [("q4_0", True), ("q4_1", True), ("q4_0", False)]
+    assert measured == [("q4_0", WIDE), ("q4_1", WIDE), ("q4_0", BYTES)]
     assert len(list(cache.iterdir())) == 3
 
 
@@ -139,16 +139,16 @@ def test_only_what_is_clearly_better_takes_the_defaults_place(monkeypatch):
     monkeypatch.setattr(shapes, "seconds_of", lambda *args: times)
     for seconds, best in ((0.99, tile_shape()), (0.9, OTHER), (1.1, tile_shape())):
         times |= {tile_shape(): 1.0, OTHER: seconds}
-        assert fastest([tile_shape(), OTHER], fmt, True) == best
+        assert fastest([tile_shape(), OTHER], fmt, WIDE) == best
 
 
-@pytest.mark.parametrize("wide", [False, True])
-def test_it_measures(wide, monkeypatch):
+@pytest.mark.parametrize("form", [BYTES, WIDE])
+def test_it_measures(form, monkeypatch):
     monkeypatch.setattr(shapes, "N_ROUNDS", 2)
     fmt, tried = all_formats()[GGMLType.Q8_0], [tile_shape(), OTHER]
-    assert all(seconds > 0 for seconds in seconds_of(tried, fmt, wide).values())
+    assert all(seconds > 0 for seconds in seconds_of(tried, fmt, form).values())
     told = []
-    assert fastest(tried, fmt, wide, lambda *progress: told.append(progress)) in tried
+    assert fastest(tried, fmt, form, lambda *progress: told.append(progress)) in tried
     assert {what for what, _, _ in told} <= {"choosing tiles"}
 
 

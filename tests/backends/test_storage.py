@@ -10,7 +10,7 @@ from ggjit.backends.cpu.fuse import fuse_residuals
 from ggjit.backends.cpu.storage import plan
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.graph import Graph, Linear, Param, RMSNorm, Rope, RopeSpec, Scale, Softcap, Temper
-from ggjit.kernels.tiles import META, SPARE
+from ggjit.kernels.tiles import BLOCKS, BYTES, SPARE, WIDE, column_bytes, meta_bytes
 from ggjit.simd.target import TARGETS
 
 
@@ -36,8 +36,9 @@ def check(ops, storage, as_integers):
             assert all(storage.quantized.get(b) is not own for b in op.inputs())
             held_integers[id(own)] = op.out
             n_read = len(out.array) + SPARE  # by a tile that begins with the last row
-            assert own.q.size == own.parts * n_read * op.out.width
-            assert own.meta.size == META * n_read * (op.out.width // 32)
+            assert own.form == as_integers[op.out]
+            assert own.q.size == column_bytes(own.form) * n_read * op.out.width
+            assert own.meta.size == n_read * meta_bytes(own.form, op.out.width)
         n_rows = 8 if op.out.selected else 32 * max(1, op.out.n_chosen)
         assert out.array.shape == (n_rows, (op.out.width + 15) // 16 * 16)
         assert out.stride == out.array.strides[0]
@@ -49,7 +50,11 @@ def check(ops, storage, as_integers):
 def test_nothing_is_written_over_while_it_is_needed(seed):
     rng = np.random.default_rng(seed)
     ops = fuse_residuals(random_graph(rng, n_ops=15).ops)
-    as_integers = {op.x for op in ops if isinstance(op, Linear) and op.x.width % 32 == 0}
+    as_integers = {
+        op.x: int(rng.choice([BYTES, WIDE, BLOCKS] if op.x.width % 256 == 0 else [BYTES, WIDE]))
+        for op in ops
+        if isinstance(op, Linear) and op.x.width % 32 == 0
+    }
     storage = plan(ops, as_integers, 32, 8, wide=False)
     check(ops, storage, as_integers)
     again = plan(ops, as_integers, 32, 8, wide=False, unused=storage)
@@ -65,7 +70,7 @@ def test_storage_is_used_again():
         h = graph.rms_norm(x, param(f"n{i}", (32,)), 1e-5)
         x = graph.add(x, graph.linear(graph.linear(h, param("u", (32, 32))), param("d", (32, 32))))
     ops = fuse_residuals(graph.ops)
-    storage = plan(ops, set(), 32, 8, wide=False)
+    storage = plan(ops, {}, 32, 8, wide=False)
     assert len({id(rows) for rows in storage.rows.values()}) == 3
 
 
@@ -75,7 +80,7 @@ def test_a_product_is_not_written_over_its_own_input():
     graph.add(x, graph.linear(x, param("w", (32, 32))))
     ops = fuse_residuals(graph.ops)
     assert ops[-1].x == ops[-1].residual == x
-    storage = plan(ops, set(), 32, 8, wide=False)
+    storage = plan(ops, {}, 32, 8, wide=False)
     assert storage.rows[ops[-1].out] is not storage.rows[x]
 
 
@@ -84,7 +89,7 @@ def test_a_rotation_does_not_spoil_what_is_read_again():
     x = graph.embed(param("e", (10, 32)))
     turned = graph.rope(x, 16, RopeSpec(np.ones(8), True))
     graph.add(x, turned)
-    storage = plan(graph.ops, set(), 32, 8, wide=False)
+    storage = plan(graph.ops, {}, 32, 8, wide=False)
     assert storage.rows[turned] is not storage.rows[x]
 
 

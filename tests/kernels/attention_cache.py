@@ -66,22 +66,22 @@ class Cache:
         )  # fmt: skip
 
     def attend(
-        self, q: Any, positions: Any, scale: float, n_threads: Threads = 1, int_bits: int = 0,
+        self, q: Any, positions: Any, scale: float, n_threads: Threads = 1, form: int = 0,
         **options: Any,
     ) -> tuple[Any, Quantized | None]:  # fmt: skip
         """Shapes: q [T, H, D]; returns [T, H, E]."""
-        return attend([(self, positions)], q, scale, n_threads, int_bits, **options)
+        return attend([(self, positions)], q, scale, n_threads, form, **options)
 
 
 def attend(
-    parts: list[tuple[Cache, Any]], q: Any, scale: float, n_threads: Threads = 1, int_bits: int = 0,
+    parts: list[tuple[Cache, Any]], q: Any, scale: float, n_threads: Threads = 1, form: int = 0,
     *, window: int | None = None, cap: float = 0, sinks: Any = None,
 ) -> tuple[Any, Quantized | None]:  # fmt: skip
     """Attend from several sequences of one shape. Shapes: q [T, H, D]; returns [T, H, E]."""
     cache, (n, n_heads) = parts[0][0], q.shape[:2]
     queries = Guarded.rows(q.reshape(n, -1))
     out = Guarded((n, padded(n_heads * cache.v_dim)), np.float32)
-    q8 = integers_of((n, n_heads * cache.v_dim), int_bits)
+    q8 = integers_of((n, n_heads * cache.v_dim), form)
     step = (attention.scratch_bytes(cache.k_dim, cache.v_dim) + 127) // 64 * 64
     scratch = Guarded((MAX_THREADS, step), np.uint8)
     n_context = 64 * max(c.n_chunks for c, _ in parts)

@@ -17,7 +17,20 @@ from ggjit.kernels import activation, linear_float, linear_int8, norm, pack, qua
 from ggjit.kernels import embed as embed_kernels
 from ggjit.kernels import gelu as gelu_kernels
 from ggjit.kernels.gates import gated
-from ggjit.kernels.tiles import META, SPARE, TileShape, tile_shape
+from ggjit.kernels.tiles import (
+    BLOCK,
+    BLOCK_RUNS,
+    BLOCKS,
+    BYTES,
+    HALF_SUMS,
+    RECORD,
+    SPARE,
+    SUMS,
+    TileShape,
+    column_bytes,
+    meta_bytes,
+    tile_shape,
+)
 from ggjit.simd.dot import in_words
 
 Threads = int | Part
@@ -25,24 +38,33 @@ MAX_THREADS = 8
 
 
 class Quantized:
-    """Integer rows [T, C], and beside them records as [C / 32, 3, T].
+    """Integer rows [T, C] in some form, and beside them records."""
 
-    `wide`: 16 bits, a block's 32 high bytes before its low ones, or words (see quantize.py).
-    """
+    def __init__(self, n_tokens: int, n_columns: int, form: int = BYTES) -> None:
+        self.n_tokens, self.n_columns, self.form = n_tokens, n_columns, form
+        self.rows = Guarded((n_tokens + SPARE, column_bytes(form) * n_columns), np.int8)
+        shape = n_columns // 32, 3, n_tokens
+        if form == BLOCKS:
+            shape = n_columns // BLOCK, n_tokens, RECORD // 4
+        assert int(np.prod(shape)) * 4 == n_tokens * meta_bytes(form, n_columns)
+        self.meta = Guarded(shape, np.float32)
 
-    def __init__(self, n_tokens: int, n_columns: int, wide: bool = False) -> None:
-        self.n_tokens, self.n_columns, self.wide = n_tokens, n_columns, wide
-        self.rows = Guarded((n_tokens + SPARE, (1 + wide) * n_columns), np.int8)
-        self.meta = Guarded((n_columns // 32, 3, n_tokens), np.float32)
-        assert 4 * self.meta.array.shape[1] == META
+    @property
+    def by_block(self) -> Any:
+        """The bytes of blocks: block, token, 64 columns, high or low."""
+        n_blocks = self.n_columns // BLOCK
+        return self.rows.array[: self.n_tokens].reshape(n_blocks, self.n_tokens, 4, 2, 64)
 
     @property
     def q(self) -> Any:
         """Shapes: returns int32 [T, C]."""
         parts = self.rows.array[: self.n_tokens].astype(np.int32)
-        if not self.wide:
+        if self.form == BYTES:
             return parts
-        if in_words(self.wide):  # of every four, the second and third exchanged
+        if self.form == BLOCKS:
+            high, low = self.by_block.astype(np.int32).transpose(3, 1, 0, 2, 4)
+            return (256 * high + low).reshape(self.n_tokens, -1)
+        if in_words(True):  # of every four, the second and third exchanged
             words = self.rows.array[: self.n_tokens].view(np.int16).astype(np.int32)
             return words.reshape(-1, 4)[:, [0, 2, 1, 3]].reshape(self.n_tokens, -1)
         blocks = parts.reshape(self.n_tokens, -1, 2, 32)
@@ -51,17 +73,26 @@ class Quantized:
     @property
     def scale(self) -> Any:
         """Shapes: returns float32 [T, C / 32]."""
+        if self.form == BLOCKS:
+            return np.repeat(self.meta.array[..., 0].T, BLOCK_RUNS, axis=1)
         return self.meta.array[:, 0].T
 
     @property
     def sum(self) -> Any:
         """Shapes: returns float32 [T, C / 32]."""
-        return self.meta.array[:, 1].T
+        return self.sums(0) if self.form == BLOCKS else self.meta.array[:, 1].T
 
     @property
     def first_sum(self) -> Any:
         """Of the first 16 columns of each block. Shapes: returns float32 [T, C / 32]."""
-        return self.meta.array[:, 2].T
+        return self.sums(1) if self.form == BLOCKS else self.meta.array[:, 2].T
+
+    def sums(self, kind: int) -> Any:
+        """Of whole runs of 32, of their first 16, or of the others; of blocks."""
+        start = (SUMS, HALF_SUMS, HALF_SUMS + 4 * BLOCK_RUNS)[kind] // 4
+        words = self.meta.array[..., start : start + BLOCK_RUNS].view(np.int32)
+        words = words.transpose(1, 0, 2).reshape(self.n_tokens, -1)
+        return 256 * (words >> 16) + (words << 16 >> 16)
 
     def values(self) -> Any:
         """The numbers that the integers stand for, exactly (float64)."""
@@ -70,9 +101,15 @@ class Quantized:
     def only(self, tokens: slice) -> Quantized:
         """A copy of some tokens."""
         n_tokens = len(range(*tokens.indices(self.n_tokens)))
-        made = Quantized(n_tokens, self.n_columns, self.wide)
-        made.rows.array[:n_tokens] = self.rows.array[: self.n_tokens][tokens]
-        made.meta.array[:] = self.meta.array[..., tokens]
+        made = Quantized(n_tokens, self.n_columns, self.form)
+        if self.form == BLOCKS:
+            made.by_block[:] = self.by_block[:, tokens]
+        else:
+            made.rows.array[:n_tokens] = self.rows.array[: self.n_tokens][tokens]
+        if self.form == BLOCKS:
+            made.meta.array[:] = self.meta.array[:, tokens]
+        else:
+            made.meta.array[:] = self.meta.array[..., tokens]
         return made
 
     def check(self) -> None:
@@ -82,7 +119,7 @@ class Quantized:
         assert np.all(self.rows.array[self.n_tokens :] == -1), "written behind the last token"
 
     def operands(self, name: str) -> dict[str, float]:
-        return {name: self.rows.address, "parts": 1 + self.wide, "meta": self.meta.address}
+        return {name: self.rows.address, "form": self.form, "meta": self.meta.address}
 
 
 def assert_same_integers(got: Quantized, expected: Quantized) -> None:
@@ -91,8 +128,8 @@ def assert_same_integers(got: Quantized, expected: Quantized) -> None:
     np.testing.assert_array_equal(got.meta.array.view(np.int32), expected.meta.array.view(np.int32))
 
 
-def integers_of(shape: tuple[int, int], bits: int) -> Quantized | None:
-    return Quantized(*shape, wide=bits == 16) if bits else None
+def integers_of(shape: tuple[int, int], form: int) -> Quantized | None:
+    return Quantized(*shape, form) if form else None
 
 
 def count_of(n: int) -> Guarded:
@@ -100,7 +137,7 @@ def count_of(n: int) -> Guarded:
 
 
 def quantized_operands(out: Quantized | None, name: str = "q") -> dict[str, float]:
-    return out.operands(name) if out else {name: 0, "parts": 0, "meta": 0}
+    return out.operands(name) if out else {name: 0, "form": 0, "meta": 0}
 
 
 def guarded_parts(out: Quantized | None) -> tuple[Quantized, ...]:
@@ -110,9 +147,9 @@ def guarded_parts(out: Quantized | None) -> tuple[Quantized, ...]:
 # -- activations ----------------------------------------------------------------------------------
 
 
-def quantize_rows(x: Any, n_threads: Threads = 1, wide: bool = False) -> Quantized:
+def quantize_rows(x: Any, n_threads: Threads = 1, form: int = BYTES) -> Quantized:
     rows, count = Guarded.rows(x), count_of(len(x))
-    out = Quantized(*x.shape, wide)
+    out = Quantized(*x.shape, form)
     run(
         quantize.quantize, n_threads, *guarded_parts(out), x=rows.address, stride=rows.stride,
         n_columns=x.shape[1], count=count.address, **quantized_operands(out),
@@ -121,10 +158,10 @@ def quantize_rows(x: Any, n_threads: Threads = 1, wide: bool = False) -> Quantiz
 
 
 def rms_norm(
-    x: Any, weight: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0, residual: Any = None
+    x: Any, weight: Any, eps: float, n_threads: Threads = 1, form: int = 0, residual: Any = None
 ) -> tuple[Any, Quantized | None]:
     rows, count, by = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
-    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, form)
     added = None if residual is None else Guarded.rows(residual)
     run(
         norm.rms_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=by.address,
@@ -147,10 +184,10 @@ def head_norm(
 
 
 def layer_norm(
-    x: Any, weight: Any, bias: Any, eps: float, n_threads: Threads = 1, int_bits: int = 0
+    x: Any, weight: Any, bias: Any, eps: float, n_threads: Threads = 1, form: int = 0
 ) -> tuple[Any, Quantized | None]:
     rows, count, by = Guarded.rows(x), count_of(len(x)), Guarded.rows(weight[None])
-    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, form)
     added = None if bias is None else Guarded.rows(bias[None])
     run(
         norm.layer_norm, n_threads, out, *guarded_parts(q), x=rows.address, weight=by.address,
@@ -160,9 +197,9 @@ def layer_norm(
     return checked_padding(out, x.shape[1]), q
 
 
-def gelu(x: Any, n_threads: Threads = 1, int_bits: int = 0) -> tuple[Any, Quantized | None]:
+def gelu(x: Any, n_threads: Threads = 1, form: int = 0) -> tuple[Any, Quantized | None]:
     rows, count = Guarded.rows(x), count_of(len(x))
-    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, int_bits)
+    out, q = Guarded(rows.array.shape, np.float32), integers_of(x.shape, form)
     run(
         gelu_kernels.gelu, n_threads, out, *guarded_parts(q), x=rows.address, out=out.address,
         stride=rows.stride, n_columns=x.shape[1], count=count.address, **quantized_operands(q),
@@ -196,12 +233,12 @@ def temper(
 
 
 def silu_mul(
-    gate: Any, up: Any, n_threads: Threads = 1, int_bits: int = 0, kernel: Any = None
+    gate: Any, up: Any, n_threads: Threads = 1, form: int = 0, kernel: Any = None
 ) -> tuple[Any, Quantized | None]:
     """Run a gate, by default that of SwiGLU."""
     kernel = kernel or gated("silu")
     gates, ups, count = Guarded.rows(gate), Guarded.rows(up), count_of(len(gate))
-    out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, int_bits)
+    out, q = Guarded(gates.array.shape, np.float32), integers_of(gate.shape, form)
     run(
         kernel, n_threads, out, *guarded_parts(q), gate=gates.address, up=ups.address,
         out=out.address, gate_stride=gates.stride, up_stride=ups.stride, stride=out.stride,
@@ -336,7 +373,7 @@ def linear(
     if quantized:
         operands |= {"x": quantized.rows.address, "meta": quantized.meta.address}
         operands |= {"panel": shape.panel}
-        kernel = linear_int8.linear_int8(fmt, quantized.wide, mapped, shape)
+        kernel = linear_int8.linear_int8(fmt, quantized.form, mapped, shape)
     else:
         rows = Guarded.rows(x)
         operands |= {"x": rows.address, "x_stride": rows.stride}

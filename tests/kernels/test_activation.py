@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from calls import add, assert_same_integers, quantize_rows, select, silu_mul
 
+from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
+
 SHAPES = [(1, 1), (1, 1536), (2, 31), (3, 33), (7, 100), (33, 64), (4, 257)]
 
 
@@ -26,12 +28,12 @@ def test_silu_mul_far_from_zero():
     )
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_silu_mul_leaves_the_integers_of_its_result(rng, n_threads, bits):
-    gate, up = rng.normal(size=(2, 5, 96)).astype(np.float32)
-    got, integers = silu_mul(gate, up, n_threads, bits)
-    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
+def test_silu_mul_leaves_the_integers_of_its_result(rng, n_threads, form):
+    gate, up = rng.normal(size=(2, 5, 768)).astype(np.float32)
+    got, integers = silu_mul(gate, up, n_threads, form)
+    assert_same_integers(integers, quantize_rows(got, form=form))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

@@ -9,6 +9,7 @@ from calls import assert_same_integers, quantize_rows
 
 from ggjit.kernels.attention_tile import QUERIES
 from ggjit.kernels.cache_formats import FORMATS, Q4_0, Q8_0
+from ggjit.kernels.tiles import BYTES, WIDE
 from ggjit.simd import target
 
 
@@ -93,13 +94,13 @@ def test_scores_of_any_size(rng, size):
     )
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [BYTES, WIDE])
 @pytest.mark.parametrize(("n_tokens", "n_threads"), [(1, 1), (1, 3), (40, 2)])
-def test_the_integers_are_those_of_the_result(rng, n_tokens, n_threads, bits):
+def test_the_integers_are_those_of_the_result(rng, n_tokens, n_threads, form):
     cache, _, _ = filled(rng, 3, 64, 64, 60)
     q = rng.normal(size=(n_tokens, 9, 64)).astype(np.float32)
-    got, integers = cache.attend(q, range(20, 20 + n_tokens), 0.125, n_threads, bits)
-    assert_same_integers(integers, quantize_rows(got.reshape(n_tokens, -1), wide=bits == 16))
+    got, integers = cache.attend(q, range(20, 20 + n_tokens), 0.125, n_threads, form)
+    assert_same_integers(integers, quantize_rows(got.reshape(n_tokens, -1), form=form))
 
 
 # -- several sequences ----------------------------------------------------------------------------

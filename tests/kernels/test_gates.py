@@ -6,6 +6,7 @@ from calls import assert_same_integers, quantize_rows, silu_mul
 
 from ggjit.backends.reference import UNITS
 from ggjit.kernels.gates import gated
+from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
 
 SHAPES = [(1, 1), (2, 31), (3, 33), (7, 100), (33, 64)]
 
@@ -18,12 +19,12 @@ def test_every_unit(rng, shape, unit):
     np.testing.assert_allclose(got, UNITS[unit](gate, up), rtol=1e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
 @pytest.mark.parametrize("unit", ["clamped", "sigmoid"])
-def test_integers_of_results(rng, unit, bits):
-    gate, up = rng.normal(size=(2, 5, 96)).astype(np.float32)
-    got, integers = silu_mul(gate, up, 3, bits, gated(unit))
-    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
+def test_integers_of_results(rng, unit, form):
+    gate, up = rng.normal(size=(2, 5, 768)).astype(np.float32)
+    got, integers = silu_mul(gate, up, 3, form, gated(unit))
+    assert_same_integers(integers, quantize_rows(got, form=form))
 
 
 def test_what_clamps():

@@ -6,6 +6,7 @@ import pytest
 from calls import assert_same_integers, gelu, quantize_rows, silu_mul
 
 from ggjit.kernels.gates import gated
+from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
 
 SHAPES = [(1, 1), (1, 1536), (2, 31), (3, 33), (7, 100), (33, 64)]
 
@@ -26,12 +27,12 @@ def test_far_from_zero():
     np.testing.assert_allclose(got, np.where(x > 0, x, 0), atol=1e-20)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_both_leave_the_integers_of_their_results(rng, n_threads, bits):
-    x, up = rng.normal(size=(2, 5, 96)).astype(np.float32)
+def test_both_leave_the_integers_of_their_results(rng, n_threads, form):
+    x, up = rng.normal(size=(2, 5, 768)).astype(np.float32)
     for got, integers in (
-        gelu(x, n_threads, bits),
-        silu_mul(x, up, n_threads, bits, gated("gelu")),
+        gelu(x, n_threads, form),
+        silu_mul(x, up, n_threads, form, gated("gelu")),
     ):
-        assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
+        assert_same_integers(integers, quantize_rows(got, form=form))

@@ -11,7 +11,7 @@ from guarded import Guarded
 
 from ggjit.formats import all_formats
 from ggjit.gguf import GGMLType
-from ggjit.kernels.tiles import TileShape
+from ggjit.kernels.tiles import BYTES, WIDE, TileShape
 
 SHAPES = [TileShape(2, 6, 48), TileShape(1, 8, 16), TileShape(2, 3, 6)]
 TOKENS = [1, 2, 3, 5, 8, 9, 15, 16, 17, 33]
@@ -20,7 +20,7 @@ TOKENS = [1, 2, 3, 5, 8, 9, 15, 16, 17, 33]
 class Product:
     """A random matrix and activations for it, with what the product should be."""
 
-    def __init__(self, fmt, bits, rng, n_tokens, n_rows, n_columns):
+    def __init__(self, fmt, form, rng, n_tokens, n_rows, n_columns):
         self.fmt, self.n_rows = fmt, n_rows
         n_columns = whole_blocks(fmt, n_columns)
         self.blocks = random_blocks(fmt, rng, n_rows, n_columns)
@@ -28,7 +28,7 @@ class Product:
         self.packed = pack_matrix(fmt, self.blocks, n_rows)
         self.x = rng.normal(size=(n_tokens, n_columns)).astype(np.float32)
         self.x *= rng.uniform(0.01, 10, (n_tokens, 1)).astype(np.float32)
-        self.integers = quantize_rows(self.x, wide=bits == 16) if bits else None
+        self.integers = quantize_rows(self.x, form=form) if form else None
         self.exact_x = self.integers.values() if self.integers else self.x
 
     def run(self, tokens=slice(None), **more):
@@ -48,28 +48,28 @@ class Product:
 @products
 @pytest.mark.parametrize("n_tokens", TOKENS)
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(16, 32), (1, 64), (50, 96), (33, 576)])
-def test_products_are_exact_up_to_rounding(rng, fmt, bits, n_tokens, n_rows, n_columns):
-    n_columns -= 0 if bits else rng.integers(0, 32)
-    product = Product(fmt, bits, rng, n_tokens, n_rows, n_columns)
+def test_products_are_exact_up_to_rounding(rng, fmt, form, n_tokens, n_rows, n_columns):
+    n_columns -= 0 if form else rng.integers(0, 32)
+    product = Product(fmt, form, rng, n_tokens, n_rows, n_columns)
     product.check(product.run(n_threads=1 + n_tokens % 3))
 
 
 @every_type
 @other_products
-def test_every_other_type(rng, fmt, bits):
-    product = Product(fmt, bits, rng, 21, 50, 576)
+def test_every_other_type(rng, fmt, form):
+    product = Product(fmt, form, rng, 21, 50, 576)
     whole = product.run(n_threads=2)
     product.check(whole)
     for n in (1, 3, 7):
         np.testing.assert_array_equal(product.run(slice(2, 2 + n)), whole[2 : 2 + n])
-    for byte in (0x00, 0xFF) if bits else ():
-        check_limits(fmt, bits, rng, byte)
+    for byte in (0x00, 0xFF) if form else ():
+        check_limits(fmt, form, rng, byte)
 
 
 @products
 @pytest.mark.parametrize("n_tokens", [1, 9, 20])
-def test_bias_and_residual_are_added(rng, fmt, bits, n_tokens):
-    product = Product(fmt, bits, rng, n_tokens, 37, 64)
+def test_bias_and_residual_are_added(rng, fmt, form, n_tokens):
+    product = Product(fmt, form, rng, n_tokens, 37, 64)
     bias, residual = rng.normal(size=37).astype(np.float32), rng.normal(size=(n_tokens, 37))
     residual = 10 * residual.astype(np.float32)
     product.check(product.run(bias=bias), bias)
@@ -78,8 +78,8 @@ def test_bias_and_residual_are_added(rng, fmt, bits, n_tokens):
 
 
 @products
-def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt, bits):
-    product = Product(fmt, bits, rng, 33, 50, 96)
+def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt, form):
+    product = Product(fmt, form, rng, 33, 50, 96)
     bias = rng.normal(size=50).astype(np.float32)
     whole = product.run(bias=bias)
     for n_threads in (2, 3, 5):
@@ -92,18 +92,18 @@ def test_a_token_is_the_same_in_any_batch_and_for_any_number_of_threads(rng, fmt
 
 @products
 @pytest.mark.parametrize("n_tokens", [1, 7, 20])
-def test_weights_in_the_file_give_the_same(rng, fmt, bits, n_tokens):
-    product = Product(fmt, bits, rng, n_tokens, 53, 96)
+def test_weights_in_the_file_give_the_same(rng, fmt, form, n_tokens):
+    product = Product(fmt, form, rng, n_tokens, 53, 96)
     packed = product.run()
     product.packed = Guarded.of(as_packed(fmt, product.blocks))
     np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), packed)
 
 
 @products
-def test_without_tokens_no_row_is_packed(rng, fmt, bits, monkeypatch):
+def test_without_tokens_no_row_is_packed(rng, fmt, form, monkeypatch):
     used, scratch_of = [], calls.scratch_of
     monkeypatch.setattr(calls, "scratch_of", lambda n: used.append(scratch_of(n)) or used[-1])
-    product = Product(fmt, bits, rng, 1, 53, 96)
+    product = Product(fmt, form, rng, 1, 53, 96)
     product.packed = Guarded.of(as_packed(fmt, product.blocks))
     product.run(slice(0, 0), mapped=True)
     [(scratch, _)] = used
@@ -113,13 +113,13 @@ def test_without_tokens_no_row_is_packed(rng, fmt, bits, monkeypatch):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_tile_of_any_shape_gives_the_same(rng, shape):
     fmt = all_formats()[GGMLType.Q4_1]
-    product = Product(fmt, 16, rng, 21, 53, 96)
+    product = Product(fmt, WIDE, rng, 21, 53, 96)
     np.testing.assert_array_equal(product.run(shape=shape, n_threads=2), product.run())
 
 
 @products
-def test_more_tokens_than_a_panel(rng, fmt, bits):
-    product = Product(fmt, bits, rng, 145, 20, 64)
+def test_more_tokens_than_a_panel(rng, fmt, form):
+    product = Product(fmt, form, rng, 145, 20, 64)
     whole = product.run(n_threads=2)
     product.check(whole)
     for t in (0, 63, 64, 127, 128, 144):
@@ -127,30 +127,30 @@ def test_more_tokens_than_a_panel(rng, fmt, bits):
 
 
 @integer_products
-def test_extreme_quants_do_not_saturate(rng, fmt, bits):
+def test_extreme_quants_do_not_saturate(rng, fmt, form):
     for byte in (0x00, 0x7F, 0x80, 0xFF):
-        check_limits(fmt, bits, rng, byte)
+        check_limits(fmt, form, rng, byte)
 
 
-def check_limits(fmt, bits, rng, byte):
+def check_limits(fmt, form, rng, byte):
     """Every quant and every activation at its limit, the signs of both."""
-    product = Product(fmt, bits, rng, 3, 16, 64)
+    product = Product(fmt, form, rng, 3, 16, 64)
     blocks = with_ordinary_scales(fmt, np.full_like(product.blocks, byte), rng)
     product.weights, product.packed = decoded(fmt, blocks), pack_matrix(fmt, blocks, 16)
-    product.integers = quantize_rows(np.sign(product.x), wide=bits == 16)
+    product.integers = quantize_rows(np.sign(product.x), form=form)
     product.exact_x = product.integers.values()
     product.check(product.run())
 
 
 @integer_products
 @pytest.mark.parametrize("low", [-128, -127, 127])
-def test_extreme_bytes_of_activations(rng, fmt, bits, low):
+def test_extreme_bytes_of_activations(rng, fmt, form, low):
     """Integers whose low byte (of 8 bits: whose only one) is at its limit in every column."""
-    limit = -127 if bits == 8 else low
-    product = Product(fmt, bits, rng, 3, 16, 64)
-    wanted = 256 * rng.integers(-100, 101, product.x.shape) + limit if bits == 16 else low
+    limit = -127 if form == BYTES else low
+    product = Product(fmt, form, rng, 3, 16, 64)
+    wanted = 256 * rng.integers(-100, 101, product.x.shape) + limit if form != BYTES else low
     x = np.clip(wanted, -127 * 256, 127 * 256) * np.ones_like(product.x)
-    x[:, ::32] = 127 * 256 if bits == 16 else 127
-    product.integers = quantize_rows(x.astype(np.float32), wide=bits == 16)
+    x[:, ::32] = 127 * 256 if form != BYTES else 127
+    product.integers = quantize_rows(x.astype(np.float32), form=form)
     product.exact_x = product.integers.values()
     product.check(product.run())

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from calls import assert_same_integers, head_norm, layer_norm, quantize_rows, rms_norm
 
+from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
+
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize(
@@ -25,12 +27,13 @@ def test_eps_is_added_under_the_root(eps):
     np.testing.assert_allclose(got, naive.rms_norm(x, np.ones(32), eps), rtol=1e-6)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_the_integers_are_those_of_the_result(rng, n_threads, bits):
-    x, weight = rng.normal(size=(5, 96)).astype(np.float32), rng.normal(size=96).astype(np.float32)
-    got, integers = rms_norm(x, weight, 1e-5, n_threads, bits)
-    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
+def test_the_integers_are_those_of_the_result(rng, n_threads, form):
+    x = rng.normal(size=(5, 768)).astype(np.float32)
+    weight = rng.normal(size=768).astype(np.float32)
+    got, integers = rms_norm(x, weight, 1e-5, n_threads, form)
+    assert_same_integers(integers, quantize_rows(got, form=form))
 
 
 def test_a_token_is_the_same_alone_and_in_a_batch(rng):
@@ -40,16 +43,16 @@ def test_a_token_is_the_same_alone_and_in_a_batch(rng):
         np.testing.assert_array_equal(rms_norm(x[t : t + 1], weight, 1e-5, 3)[0][0], whole[t])
 
 
-@pytest.mark.parametrize("bits", [0, 16])
+@pytest.mark.parametrize("form", [0, WIDE])
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_a_residual_is_added(rng, n_threads, bits):
+def test_a_residual_is_added(rng, n_threads, form):
     x, residual = rng.normal(size=(2, 5, 96)).astype(np.float32)
     weight = rng.normal(size=96).astype(np.float32)
-    got, integers = rms_norm(x, weight, 1e-5, n_threads, bits, residual)
+    got, integers = rms_norm(x, weight, 1e-5, n_threads, form, residual)
     expected = naive.rms_norm(x, weight, 1e-5) + residual
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
-    if bits:
-        assert_same_integers(integers, quantize_rows(got, wide=True))
+    if form:
+        assert_same_integers(integers, quantize_rows(got, form=WIDE))
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -79,8 +82,8 @@ def test_rows_have_no_mean_and_unit_variance(rng, n_tokens, n_columns, with_bias
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_layer_norm_leaves_the_integers_of_its_result(rng, bits):
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
+def test_a_layer_norm_leaves_the_integers_of_its_result(rng, form):
     x, (weight, bias) = rng.normal(size=(5, 96)).astype("f4"), rng.normal(size=(2, 96)).astype("f4")
-    got, integers = layer_norm(x, weight, bias, 1e-5, 2, bits)
-    assert_same_integers(integers, quantize_rows(got, wide=bits == 16))
+    got, integers = layer_norm(x, weight, bias, 1e-5, 2, form)
+    assert_same_integers(integers, quantize_rows(got, form=form))

@@ -22,6 +22,8 @@ from calls import (
 from chosen import chosen
 from guarded import Part
 
+from ggjit.kernels.tiles import BYTES
+
 PARTS = [Part(0, 1), Part(0, 2), Part(1, 2), Part(0, 3), Part(1, 3), Part(2, 3)]
 EACH_PART = pytest.mark.parametrize("part", PARTS, ids=lambda p: f"{p.thread} of {p.n_threads}")
 N_TOKENS = [1, 2, 7, 20]
@@ -59,7 +61,7 @@ def test_norm_by_tokens(rng, n_tokens, part):
     x, weight = rng.normal(size=(n_tokens, 96)).astype("f4"), np.ones(96, np.float32)
     rows = share(n_tokens, part)
     for given in nothing_else_of(rows):
-        got, integers = rms_norm(given(x), weight, 1e-5, part, 8)
+        got, integers = rms_norm(given(x), weight, 1e-5, part, BYTES)
         assert_only(got, rms_norm(x, weight, 1e-5)[0], rows)
         assert_only(integers.scale, quantize_rows(rms_norm(x, weight, 1e-5)[0]).scale, rows)
 

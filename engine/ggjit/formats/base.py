@@ -44,6 +44,20 @@ class Field:
 
 
 @dataclass(frozen=True)
+class BlockScales:
+    """Scales that are a float of a whole block of 256 columns times small integers.
+
+    scale = d * s, with s in -128..127; minimum = dmin * m, with m in 0..63. Device functions:
+    `d(p)` and `dmin(p)` return floats, `s(p, k)` and `m(p, k)` int32, one a row.
+    """
+
+    d: Any
+    s: Any
+    dmin: Any = None
+    m: Any = None
+
+
+@dataclass(frozen=True)
 class IntLanes:
     """Integer weights: value = scale * (quant - 2**shift) + minimum.
 
@@ -51,7 +65,8 @@ class IntLanes:
     take the address of a packed block and a number. `quants(p, j)` returns columns 32j to 32j + 31
     in eight registers: register i holds four of them, 4i..4i+3, of 16 rows, as unsigned bytes below
     2**n_bits. `scale(p, k)` and `minimum(p, k)` return those of the k-th `span` columns, one float
-    a row. `shift` None: nothing is subtracted; `minimum` None: nothing is added.
+    a row. `shift` None: nothing is subtracted; `minimum` None: nothing is added. `of_block`
+    tells how both are made, where they are integers of a block.
     """
 
     fields: tuple[Field, ...]
@@ -61,6 +76,7 @@ class IntLanes:
     shift: int | None = None
     span: int = 32  # columns that share a scale: 16 or 32
     n_bits: int = 8
+    of_block: BlockScales | None = None
 
     def __post_init__(self) -> None:
         assert self.span in (16, 32), self.span

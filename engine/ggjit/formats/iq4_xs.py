@@ -7,12 +7,12 @@ import numpy as np
 
 from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import bit_field, load, mul, put_above, splat, sub, to_f32, to_i32
+from ..simd.ops import bit_field, load, put_above, splat, sub, to_i32
 from ..simd.types import i32x16, u16x16
-from .base import Floats, Format, IntLanes, Records, item
+from .base import BlockScales, Floats, Format, Records, item
 from .decoding import f32, in_turn, planes
 from .iq4_nl import VALUES, look_up
-from .lanes import halves, nibbles
+from .lanes import block_lanes, halves, nibbles
 
 BLOCK = np.dtype(
     [("d", "<f2"), ("scales_h", "u1", 2), ("scales_l", "u1", 4), ("qs", "u1", (8, 16))]
@@ -26,10 +26,10 @@ def decode(b: Records) -> Floats:
 
 
 @device
-def scale(p, k):  # type: ignore[no-untyped-def]
+def s(p, k):  # type: ignore[no-untyped-def]
     low = bit_field(load(i32x16, p + 64), 4 * k, 4)
     high = bit_field(to_i32(load(u16x16, p + 32)), 2 * k, 2)
-    return mul(halves(p), to_f32(sub(put_above(low, high, 4), splat(i32x16, 32))))
+    return sub(put_above(low, high, 4), splat(i32x16, 32))
 
 
 @device
@@ -40,5 +40,5 @@ def quants(p, j):  # type: ignore[no-untyped-def]
 FIELDS = (
     item(BLOCK, "d"), item(BLOCK, "scales_h", 2), item(BLOCK, "scales_l", 4), item(BLOCK, "qs", 4)
 )  # fmt: skip
-LANES = IntLanes(FIELDS, quants, scale, shift=7)
+LANES = block_lanes(FIELDS, quants, BlockScales(halves, s), shift=7)
 FORMAT = Format(GGMLType.IQ4_XS, BLOCK, decode, LANES)

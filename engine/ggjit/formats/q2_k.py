@@ -7,11 +7,11 @@ import numpy as np
 
 from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import bit_field, load, mul, to_f32, to_i32
+from ..simd.ops import bit_field, load, to_i32
 from ..simd.types import tile, u8x16, u8x64
-from .base import Floats, Format, IntLanes, Records, item
+from .base import BlockScales, Floats, Format, Records, item
 from .decoding import f32, planes
-from .lanes import NEGATIVE, halves
+from .lanes import NEGATIVE, block_lanes, halves, second_halves
 
 BLOCK = np.dtype([("scales", "u1", 16), ("qs", "u1", (2, 32)), ("d", "<f2"), ("dmin", "<f2")])
 _EIGHT = tile(u8x64, 8)
@@ -25,15 +25,13 @@ def decode(b: Records) -> Floats:
 
 
 @device
-def scale(p, k):  # type: ignore[no-untyped-def]
-    s = bit_field(to_i32(load(u8x16, p + 64 + 16 * k)), 0, 4)
-    return mul(halves(p), to_f32(s))
+def s(p, k):  # type: ignore[no-untyped-def]
+    return bit_field(to_i32(load(u8x16, p + 64 + 16 * k)), 0, 4)
 
 
 @device
-def minimum(p, k):  # type: ignore[no-untyped-def]
-    m = bit_field(to_i32(load(u8x16, p + 64 + 16 * k)), 4, 4)
-    return mul(halves(p + 32), to_f32(m))
+def m(p, k):  # type: ignore[no-untyped-def]
+    return bit_field(to_i32(load(u8x16, p + 64 + 16 * k)), 4, 4)
 
 
 @device
@@ -45,5 +43,6 @@ FIELDS = (
     item(BLOCK, "d"), item(BLOCK, "dmin", flip=NEGATIVE), item(BLOCK, "scales", 1),
     item(BLOCK, "qs", 4),
 )  # fmt: skip
-LANES = IntLanes(FIELDS, quants, scale, minimum, span=16, n_bits=2)
+SCALES = BlockScales(halves, s, second_halves, m)
+LANES = block_lanes(FIELDS, quants, SCALES, span=16, n_bits=2)
 FORMAT = Format(GGMLType.Q2_K, BLOCK, decode, LANES)

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import bit_field, load, mul, put_above, splat, sub, to_f32
+from ..simd.ops import bit_field, load, put_above, splat, sub
 from ..simd.types import i32x16, tile, u8x64
-from .base import Floats, Format, IntLanes, Records, item
+from .base import BlockScales, Floats, Format, Records, item
 from .decoding import f32, planes
-from .lanes import halves
+from .lanes import block_lanes, halves
 
 BLOCK = np.dtype([("hmask", "u1", 32), ("qs", "u1", (2, 32)), ("scales", "u1", 12), ("d", "<f2")])
 _EIGHT = tile(u8x64, 8)
@@ -28,11 +28,10 @@ def decode(b: Records) -> Floats:
 
 
 @device
-def scale(p, k):  # type: ignore[no-untyped-def]
+def s(p, k):  # type: ignore[no-untyped-def]
     low = bit_field(load(i32x16, p + 32 + k // 4 % 2 * 64), 8 * (k % 4) + 4 * (k // 8), 4)
     high = bit_field(load(i32x16, p + 160), 8 * (k % 4) + 2 * (k // 4), 2)
-    s = sub(put_above(low, high, 4), splat(i32x16, 32))
-    return mul(halves(p), to_f32(s))
+    return sub(put_above(low, high, 4), splat(i32x16, 32))
 
 
 @device
@@ -44,5 +43,5 @@ def quants(p, j):  # type: ignore[no-untyped-def]
 FIELDS = (
     item(BLOCK, "d"), item(BLOCK, "scales", 4), item(BLOCK, "hmask", 4), item(BLOCK, "qs", 4)
 )  # fmt: skip
-LANES = IntLanes(FIELDS, quants, scale, shift=2, span=16, n_bits=3)
+LANES = block_lanes(FIELDS, quants, BlockScales(halves, s), shift=2, span=16, n_bits=3)
 FORMAT = Format(GGMLType.Q3_K, BLOCK, decode, LANES)

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import bit_field, load, mul, put_above, to_f32
+from ..simd.ops import bit_field, load, put_above
 from ..simd.types import i32x16, tile, u8x64
-from .base import Floats, Format, IntLanes, Records, item
+from .base import BlockScales, Floats, Format, Records, item
 from .decoding import f32, planes
-from .lanes import NEGATIVE, halves
+from .lanes import NEGATIVE, block_lanes, halves, second_halves
 
 BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", (3, 4)), ("qs", "u1", (4, 32))])
 _EIGHT = tile(u8x64, 8)
@@ -48,13 +48,13 @@ def six_bits_at(p, i, k):  # type: ignore[no-untyped-def]
 
 
 @device
-def scale(p, k):  # type: ignore[no-untyped-def]
-    return mul(halves(p), to_f32(six_bits_at(p, 0, k)))
+def s(p, k):  # type: ignore[no-untyped-def]
+    return six_bits_at(p, 0, k)
 
 
 @device
-def minimum(p, k):  # type: ignore[no-untyped-def]
-    return mul(halves(p + 32), to_f32(six_bits_at(p, 1, k)))
+def m(p, k):  # type: ignore[no-untyped-def]
+    return six_bits_at(p, 1, k)
 
 
 @device
@@ -72,5 +72,6 @@ FIELDS = (
     item(BLOCK, "d"), item(BLOCK, "dmin", flip=NEGATIVE), item(BLOCK, "scales", 4),
     item(BLOCK, "qs", 4),
 )  # fmt: skip
-LANES = IntLanes(FIELDS, quants, scale, minimum, n_bits=4)
+SCALES = BlockScales(halves, s, second_halves, m)
+LANES = block_lanes(FIELDS, quants, SCALES, n_bits=4)
 FORMAT = Format(GGMLType.Q4_K, BLOCK, decode, LANES)

@@ -6,10 +6,10 @@ from ..gguf import GGMLType
 from ..jit import device
 from ..simd.ops import bit_field, load, put_above
 from ..simd.types import tile, u8x64
-from .base import Floats, Format, IntLanes, Records, item
+from .base import Floats, Format, Records, item
 from .decoding import f32, planes
-from .lanes import NEGATIVE
-from .q4_k import minimum, nibbles_at, scale, scales_and_minima
+from .lanes import NEGATIVE, block_lanes
+from .q4_k import SCALES, nibbles_at, scales_and_minima
 
 BLOCK = np.dtype(
     [
@@ -35,5 +35,5 @@ FIELDS = (
     item(BLOCK, "d"), item(BLOCK, "dmin", flip=NEGATIVE), item(BLOCK, "scales", 4),
     item(BLOCK, "qh", 4), item(BLOCK, "qs", 4),
 )  # fmt: skip
-LANES = IntLanes(FIELDS, quants, scale, minimum, n_bits=5)
+LANES = block_lanes(FIELDS, quants, SCALES, n_bits=5)
 FORMAT = Format(GGMLType.Q5_K, BLOCK, decode, LANES)

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..gguf import GGMLType
 from ..jit import device
-from ..simd.ops import bit_field, load, mul, put_above, to_f32
+from ..simd.ops import bit_field, load, put_above, to_i32
 from ..simd.types import i8x16, tile, u8x64
-from .base import Floats, Format, IntLanes, Records, item
+from .base import BlockScales, Floats, Format, Records, item
 from .decoding import f32, planes
-from .lanes import halves
+from .lanes import block_lanes, halves
 
 BLOCK = np.dtype([("ql", "u1", (2, 64)), ("qh", "u1", (2, 32)), ("scales", "i1", 16), ("d", "<f2")])
 _EIGHT = tile(u8x64, 8)
@@ -25,8 +25,8 @@ def decode(b: Records) -> Floats:
 
 
 @device
-def scale(p, k):  # type: ignore[no-untyped-def]
-    return mul(halves(p), to_f32(load(i8x16, p + 32 + 16 * k)))
+def s(p, k):  # type: ignore[no-untyped-def]
+    return to_i32(load(i8x16, p + 32 + 16 * k))
 
 
 @device
@@ -37,5 +37,5 @@ def quants(p, j):  # type: ignore[no-untyped-def]
 
 
 FIELDS = (item(BLOCK, "d"), item(BLOCK, "scales", 1), item(BLOCK, "ql", 4), item(BLOCK, "qh", 4))
-LANES = IntLanes(FIELDS, quants, scale, shift=5, span=16, n_bits=6)
+LANES = block_lanes(FIELDS, quants, BlockScales(halves, s), shift=5, span=16, n_bits=6)
 FORMAT = Format(GGMLType.Q6_K, BLOCK, decode, LANES)

@@ -21,7 +21,6 @@ from .attention_spans import SPAN, attend_spans, bounds, inverse_sum, put_togeth
 from .attention_tile import POSITIONS, QUERIES, RESULTS, SPACE, first_seen
 from .cache_formats import BLOCK, CHUNK, CacheFormat
 from .quantize import quantize_columns
-from .tiles import META
 
 SPLIT = 256  # queries of a batch, at most, for spans to be divided among threads
 EVERYTHING = 1 << 40  # window of a layer without one
@@ -93,7 +92,7 @@ def reached(work, size, window):  # type: ignore[no-untyped-def]
 
 @device
 def finish(  # type: ignore[no-untyped-def]
-    total, work, first, n, group, h, sinks, width, v_dim, out, stride, q8, parts, meta, n_tokens,
+    total, work, first, n, group, h, sinks, width, v_dim, out, stride, q8, form, meta, n_tokens,
     n_heads,
 ):  # fmt: skip
     """Write a tile's results, and their integers where these are wanted."""
@@ -103,10 +102,10 @@ def finish(  # type: ignore[no-untyped-def]
         inverse = inverse_sum(total, work, r, sinks, head)
         copy_scaled(total + RESULTS + 4 * r * width, to, v_dim, inverse)
         if q8 != 0:
-            column = head * v_dim
-            at = meta + META * n_tokens * (column // 32) + 4 * t
-            cells = q8 + parts * (t * n_heads * v_dim + column)
-            quantize_columns(to, cells, parts, at, v_dim, n_tokens)
+            n_runs, row = v_dim // 32, out + t * stride
+            first_run, end = head * n_runs, head * n_runs + n_runs
+            n_columns = n_heads * v_dim
+            quantize_columns(row, q8, form, meta, t, first_run, end, n_columns, n_tokens)
 
 
 @cache
@@ -123,7 +122,7 @@ def attention(
         q: int, out: int, q_stride: int, stride: int, k_offset: int, v_offset: int, k_head: int,
         v_head: int, n_heads: int, n_kv_heads: int, k_dim: int, v_dim: int, table_offset: int,
         scale: float, window: int, cap: float, sinks: int, scratch: int, scratch_step: int,
-        work_bytes: int, shared: int, q8: int, parts: int, meta: int, batch_tables: int,
+        work_bytes: int, shared: int, q8: int, form: int, meta: int, batch_tables: int,
         batch_positions: int, batch_starts: int, part_count: int, count: int, thread: int,
         n_threads: int,
     ) -> None:  # fmt: skip
@@ -170,7 +169,7 @@ def attention(
                 if result != 0:
                     finish(
                         result, work, first, n, group, h, sinks, width, v_dim, out, stride,
-                        q8, parts, meta, n_tokens, n_heads,
+                        q8, form, meta, n_tokens, n_heads,
                     )  # fmt: skip
                 taken = atomic_add(shared, int64(1))
             before += n_items

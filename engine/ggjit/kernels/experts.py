@@ -18,9 +18,19 @@ from ..simd.ops import fma, load, mul, splat, store, zeros
 from ..simd.types import f32x16
 from .linear_float import linear_float
 from .linear_int8 import linear_int8
-from .quantize import quantize_columns
+from .quantize import quantize_columns, share_runs
 from .threads import place, share
-from .tiles import META, TileShape
+from .tiles import (
+    BLOCK,
+    BLOCK_RUNS,
+    BLOCKS,
+    BYTES,
+    META,
+    RECORD,
+    TileShape,
+    column_bytes,
+    meta_bytes,
+)
 
 PAIR = 32  # rows that threads take at a time: two groups of 16
 FIXED = 4  # what reading a pair of groups costs, in tokens
@@ -64,16 +74,19 @@ def _pairs_of(multiply: Any) -> Any:
 
 
 @cache
-def experts_int8(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
-    """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
-    linear = linear_int8(fmt, wide, mapped, shape)
-    product, parts = device(linear.function), 2 if wide else 1
+def experts_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kernel:
+    """Return the kernel of a format; `form`: of activations, `mapped`: from the file."""
+    linear = linear_int8(fmt, form, mapped, shape)
+    product, x_bytes = device(linear.function), column_bytes(form)
+    # the records of a block of columns, or of a run of 32
+    unit = BLOCK if form == BLOCKS else 32
+    unit_meta = meta_bytes(form, unit)
 
     @device
     def multiply(w, bias, out, stride, start, count, n_rows, given, own):  # type: ignore[no-untyped-def]
         x, meta, n_columns, fields, n_fields, panel = given
         row = load(int64, start)
-        q, records = x + row * parts * n_columns, meta + row * (n_columns // 32) * META
+        q, records = x + row * x_bytes * n_columns, meta + row * (n_columns // unit) * unit_meta
         product(
             w, q, records, bias, 0, out, count, n_rows, n_columns, stride, fields, n_fields, panel,
             own, 0, 0, 1,
@@ -193,7 +206,7 @@ def quantize_groups(
     x: int,
     stride: int,
     q: int,
-    parts: int,
+    form: int,
     meta: int,
     n_columns: int,
     starts: int,
@@ -202,17 +215,20 @@ def quantize_groups(
     thread: int,
     n_threads: int,
 ) -> None:
-    """Quantize sorted rows, each group's records apart; threads take 32 columns each."""
-    n_runs = n_columns // 32
-    first, last = share(load(int64, starts + 8 * n_stack) * n_runs, thread, n_threads)
+    """Quantize sorted rows, each group's records apart; threads take runs of 32, or blocks."""
+    n_rows, n_runs = load(int64, starts + 8 * n_stack), n_columns // 32
+    first, last = share_runs(n_rows * n_columns, form, thread, n_threads)
+    x_bytes, records = int64(2) if form != BYTES else int64(1), META * n_runs
+    if form == BLOCKS:
+        records = RECORD * (n_runs // BLOCK_RUNS)
     for e in range(n_stack):
         start, n = load(int64, starts + 8 * e), load(int64, counts + 8 * e)
+        cells, at = q + x_bytes * start * n_columns, meta + records * start
         for row in range(max(start, first // n_runs), min(start + n, (last - 1) // n_runs + 1)):
             a = max(first - row * n_runs, int64(0))
             b = min(last - row * n_runs, n_runs)
-            cells = q + parts * (row * n_columns + 32 * a)
-            records = meta + META * (start * n_runs + a * n) + 4 * (row - start)
-            quantize_columns(x + row * stride + 128 * a, cells, parts, records, 32 * (b - a), n)
+            t = row - start
+            quantize_columns(x + row * stride, cells, form, at, t, a, b, n_columns, n)
 
 
 @kernel

@@ -12,9 +12,7 @@ from ..simd.ops import add, div, load, maximum, minimum, mul, splat, store, sub,
 from ..simd.types import f32x16
 from .exponential import exp
 from .gelu import gelu_of
-from .quantize import quantize_columns
-from .threads import share
-from .tiles import META
+from .quantize import quantize_columns, share_runs
 
 ALPHA, LIMIT = 1.702, 7.0  # of gpt-oss
 
@@ -63,15 +61,15 @@ UNITS = {"plain": plain, "silu": silu, "gelu": gelu, "sigmoid": sigmoid, "clampe
 def gated(unit: str) -> Kernel:
     """Return the kernel of a unit: out = unit(gate, up), quantized too unless q = 0.
 
-    Threads take 32 columns.
+    Threads take runs of 32 columns, or blocks.
     """
     combine: Any = UNITS[unit]
 
     def gate_rows(
         gate: int, up: int, out: int, gate_stride: int, up_stride: int, stride: int,
-        n_columns: int, q: int, parts: int, meta: int, count: int, thread: int, n_threads: int,
+        n_columns: int, q: int, form: int, meta: int, count: int, thread: int, n_threads: int,
     ) -> None:  # fmt: skip
-        first, last = share((n_columns + 31) // 32, thread, n_threads)
+        first, last = share_runs(n_columns, form, thread, n_threads)
         begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
         n_tokens = load(int64, count)
         for t in range(n_tokens):
@@ -79,8 +77,6 @@ def gated(unit: str) -> Kernel:
             for i in range(begin, end, 64):
                 store(to + i, combine(load(f32x16, a + i), load(f32x16, b + i)))
             if q != 0:
-                at = meta + META * n_tokens * first + 4 * t
-                cells = q + parts * (t * n_columns + 32 * first)
-                quantize_columns(to + begin, cells, parts, at, 32 * (last - first), n_tokens)
+                quantize_columns(to, q, form, meta, t, first, last, n_columns, n_tokens)
 
     return kernel(gate_rows, f"{unit}_mul")

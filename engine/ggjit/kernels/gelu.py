@@ -11,9 +11,7 @@ from ..jit import device, kernel
 from ..simd.ops import add, div, fma, load, mul, splat, store
 from ..simd.types import f32x16
 from .exponential import exp
-from .quantize import quantize_columns
-from .threads import share
-from .tiles import META
+from .quantize import quantize_columns, share_runs
 
 LINEAR, CUBIC = -2 * math.sqrt(2 / math.pi), -2 * math.sqrt(2 / math.pi) * 0.044715
 
@@ -28,18 +26,16 @@ def gelu_of(x):  # type: ignore[no-untyped-def]
 
 @kernel
 def gelu(
-    x: int, out: int, stride: int, n_columns: int, q: int, parts: int, meta: int, count: int,
+    x: int, out: int, stride: int, n_columns: int, q: int, form: int, meta: int, count: int,
     thread: int, n_threads: int,
 ) -> None:  # fmt: skip
-    """out = gelu(x), quantized too unless q = 0; threads take 32 columns."""
-    first, last = share((n_columns + 31) // 32, thread, n_threads)
+    """out = gelu(x), quantized too unless q = 0; threads take runs of 32 columns, or blocks."""
+    first, last = share_runs(n_columns, form, thread, n_threads)
     begin, end = 128 * first, min(128 * last, (4 * n_columns + 63) // 64 * 64)
     n_tokens = load(int64, count)
     for t in range(n_tokens):
         for i in range(t * stride + begin, t * stride + end, 64):
             store(out + i, gelu_of(load(f32x16, x + i)))
         if q != 0:
-            at = meta + META * n_tokens * first + 4 * t
-            cells = q + parts * (t * n_columns + 32 * first)
-            columns = out + t * stride + begin
-            quantize_columns(columns, cells, parts, at, 32 * (last - first), n_tokens)
+            row = out + t * stride
+            quantize_columns(row, q, form, meta, t, first, last, n_columns, n_tokens)

@@ -48,19 +48,12 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
     assert isinstance(fmt.lanes, IntLanes)
     floats, add_run = tile(f32x16, n), run_of(fmt.lanes, n, wide)
     n_runs, block_bytes = fmt.n_columns // 32, 16 * fmt.packed_bytes
-    step = block_bytes // n_runs
-    n_lines, x_step = (step + 63) // 64, run_bytes(wide)
-    far = target.current().has_tiles
-    near = NEAR if far else AHEAD
+    x_step, ask = run_bytes(wide), asking(fmt)
     n_together = min(2, n_runs)  # an even run's place in its bytes is then a constant, and an odd's
 
     @device
     def one_run(acc, w, j, x, token_step, meta, n_tokens):  # type: ignore[no-untyped-def]
-        ahead = w + near + j * step
-        for line in range(n_lines):  # few at a time: more than can be on their way block
-            if far:
-                prefetch_far(ahead + FAR + 64 * line)
-            prefetch(ahead + 64 * line)
+        ask(w, j)
         return add_run(acc, w, j, x, token_step, meta, 4 * n_tokens)
 
     @device
@@ -80,6 +73,24 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
         finish(acc, floats, n, residual, out, stride, n_real, spill)
 
     return product
+
+
+@cache
+def asking(fmt: Format) -> Any:
+    """Return the device function that asks for weights as the j-th run of a block is used."""
+    step = 16 * fmt.packed_bytes // (fmt.n_columns // 32)
+    n_lines, far = (step + 63) // 64, target.current().has_tiles
+    near = NEAR if far else AHEAD
+
+    @device
+    def ask(w, j):  # type: ignore[no-untyped-def]
+        ahead = w + near + j * step
+        for line in range(n_lines):  # few at a time: more than can be on their way block
+            if far:
+                prefetch_far(ahead + FAR + 64 * line)
+            prefetch(ahead + 64 * line)
+
+    return ask
 
 
 @cache

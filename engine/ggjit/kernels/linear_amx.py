@@ -34,7 +34,7 @@ from ..simd.types import f32x16, i32x16, tile, u8x64
 from .int8_rows import few_product
 from .pack import rows_of
 from .threads import share_groups
-from .tiles import META, kernel_name
+from .tiles import META, WIDE, kernel_name
 from .unpack import RUN, scale_bytes, unpack_of, unpacked_bytes
 
 TOKENS = 16
@@ -48,10 +48,11 @@ def scratch_bytes(n_columns: int) -> int:
     return QUANTS + unpacked_bytes(n_columns)
 
 
-def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
-    """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
+def linear_amx(fmt: Format, form: int, mapped: bool) -> Kernel:
+    """Return the kernel of a format; `form`: of activations, `mapped`: from the file."""
     lanes = fmt.lanes
     assert isinstance(lanes, IntLanes)
+    wide = form == WIDE
     few, many = few_product(fmt, wide, mapped), rows_by_tokens(fmt, wide)
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     centre, span = 0 if lanes.shift is None else 1 << lanes.shift, lanes.span
@@ -75,7 +76,7 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                 n_fields, first, last, to, own,
             )  # fmt: skip
             return
-        set_up(own + CONFIG, span)
+        set_up(own + CONFIG, span, min(TOKENS, n_tokens))
         for start in range(0, n_tokens, PANEL):
             end = min(start + PANEL, n_tokens)
             for g in range(first, last):
@@ -90,16 +91,16 @@ def linear_amx(fmt: Format, wide: bool, mapped: bool) -> Kernel:
                     )  # fmt: skip
         release()
 
-    return kernel(linear, kernel_name(fmt, wide, mapped))
+    return kernel(linear, kernel_name(fmt, form, mapped))
 
 
 @device
-def set_up(config, span):  # type: ignore[no-untyped-def]
-    """Tiles 0 to 3: dots; 4, 5: 16 tokens by `span` bytes; 6, 7: as many bytes of 16 rows."""
+def set_up(config, span, n_tokens):  # type: ignore[no-untyped-def]
+    """Tiles 0 to 3: dots; 4, 5: tokens by `span` bytes; 6, 7: as many bytes of 16 rows."""
     store(config, zeros(u8x64))
     store(config, int8(1))
     for i in range(8):
-        n_bytes, n_rows = 64, 16
+        n_bytes, n_rows = 64, n_tokens
         if i == 4 or i == 5:
             n_bytes = span
         if i >= 6:

@@ -16,23 +16,25 @@ from ..formats import Format
 from ..jit import Kernel, kernel
 from ..simd import target
 from ..simd.ops import load
-from . import linear_amx
+from . import linear_amx, linear_blocks
 from .int8_rows import few_product
 from .int8_tile import tile_product
 from .pack import rows_of
 from .threads import place, share_groups
-from .tiles import META, TileShape, kernel_name, run_bytes
+from .tiles import BLOCKS, META, WIDE, TileShape, kernel_name, run_bytes
 from .unpack import RUN, quant_bytes, scale_bytes, unpack_of, unpacked_bytes
 
 CHUNK = 16 << 10  # bytes of unpacked rows, a group's: they stay in the nearest cache meanwhile
 
 
 @cache
-def linear_int8(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
-    """Return the kernel of a format; `wide`: for 16-bit activations, `mapped`: from the file."""
+def linear_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kernel:
+    """Return the kernel of a format; `form`: of activations, `mapped`: from the file."""
+    if form == BLOCKS:
+        return linear_blocks.linear_blocks(fmt, mapped)
     if target.current().has_tiles:
-        return linear_amx.linear_amx(fmt, wide, mapped)
-    return linear_tiles(fmt, wide, mapped, shape)
+        return linear_amx.linear_amx(fmt, form, mapped)
+    return linear_tiles(fmt, form, mapped, shape)
 
 
 def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
@@ -40,13 +42,14 @@ def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
     group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
     most = max(CHUNK // RUN * 32, fmt.n_columns)
     if target.current().has_tiles:
-        return linear_amx.scratch_bytes(n_columns) + group
+        in_runs = linear_amx.scratch_bytes(n_columns) + group
+        return max(in_runs, linear_blocks.scratch_bytes(fmt, n_columns))
     return shape.n_groups * (unpacked_bytes(most) + 64 * (shape.panel + shape.n_tokens) + group)
 
 
-def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Kernel:
+def linear_tiles(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel that works in vector registers."""
-    n_together, size = shape.n_groups, shape.n_tokens
+    n_together, size, wide = shape.n_groups, shape.n_tokens, form == WIDE
     most_packed, few = target.current().few, few_product(fmt, wide, mapped)
     rows, unpack = rows_of(fmt, mapped), unpack_of(fmt, wide)
     many = tile_product(fmt, n_together, size, wide)
@@ -100,4 +103,4 @@ def linear_tiles(fmt: Format, wide: bool, mapped: bool, shape: TileShape) -> Ker
                              step, stride, some_runs, min(size, end - t), kept, block,
                              is_last)  # fmt: skip
 
-    return kernel(linear, f"{kernel_name(fmt, wide, mapped)}_{shape}")
+    return kernel(linear, f"{kernel_name(fmt, form, mapped)}_{shape}")

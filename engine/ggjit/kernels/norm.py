@@ -14,7 +14,7 @@ from .threads import share
 @kernel
 def rms_norm(
     x: int, weight: int, eps: float, residual: int, out: int, stride: int, n_columns: int, q: int,
-    parts: int, meta: int, count: int, thread: int, n_threads: int,
+    form: int, meta: int, count: int, thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """out = x / sqrt(mean(x**2) + eps) * weight + residual (0: none).
 
@@ -36,8 +36,8 @@ def rms_norm(
                 v = add(v, load(f32x16, residual + t * stride + i))
             store(to + i, v)
         if q != 0:
-            cells = q + parts * t * n_columns
-            quantize_columns(to, cells, parts, meta + 4 * t, n_columns, n_tokens)
+            runs = n_columns // 32
+            quantize_columns(to, q, form, meta, t, int64(0), runs, n_columns, n_tokens)
 
 
 @kernel
@@ -69,7 +69,7 @@ def head_norm(
 @kernel
 def layer_norm(
     x: int, weight: int, bias: int, eps: float, out: int, stride: int, n_columns: int, q: int,
-    parts: int, meta: int, count: int, thread: int, n_threads: int,
+    form: int, meta: int, count: int, thread: int, n_threads: int,
 ) -> None:  # fmt: skip
     """out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias (0: none).
 
@@ -98,5 +98,5 @@ def layer_norm(
                 v = add(v, load(f32x16, bias + i))
             store(to + i, v)
         if q != 0:
-            cells = q + parts * t * n_columns
-            quantize_columns(to, cells, parts, meta + 4 * t, n_columns, n_tokens)
+            runs = n_columns // 32
+            quantize_columns(to, q, form, meta, t, int64(0), runs, n_columns, n_tokens)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..formats import Format
+from ..formats import Format, IntLanes
 from ..simd import target
 from ..simd.dot import in_words
+
+# Forms of quantized activations: of 8 bits; of 16, with a scale every 32 columns; of 16 bits, with
+# one every 256, for products that sum so many as integers.
+BYTES, WIDE, BLOCKS = 1, 2, 3
 
 # Beside quantized activations lies what the product needs of every 32 columns of every token:
 # scale, sum of quants, sum of the first 16, as [block, 3, token], so that one block's scales of
@@ -14,6 +19,31 @@ from ..simd.dot import in_words
 # the last token, and integers would be subnormal floats, at which many processors stall.
 META = 12  # bytes per block and token
 SPARE = 16  # tokens behind the last: the last tile reads them and drops what comes of it
+
+# In blocks integers are [block, token, 4, 128]: 64 high bytes, then 64 low ones. A record is two
+# cache lines, as [block, token]: the scale, the sums of every 32 columns; of their first 16, of the
+# others. A sum is two words: of low bytes, and of high ones.
+BLOCK, BLOCK_RUNS, BLOCK_BYTES = 256, 8, 512
+RECORD, SUMS, HALF_SUMS = 128, 4, 64  # bytes; where sums begin
+
+
+def form_of(formats: Iterable[Format], wide: bool) -> int:
+    """Return the form of activations that products with matrices of these formats read."""
+    if not wide:
+        return BYTES
+    each = [fmt.lanes for fmt in formats]
+    by_block = all(isinstance(lanes, IntLanes) and lanes.of_block for lanes in each)
+    return BLOCKS if by_block and target.current().has_tiles else WIDE
+
+
+def meta_bytes(form: int, n_columns: int) -> int:
+    """Return the bytes of scales and sums of a token."""
+    return n_columns // BLOCK * RECORD if form == BLOCKS else n_columns // 32 * META
+
+
+def column_bytes(form: int) -> int:
+    """Return the bytes of an activation."""
+    return 1 if form == BYTES else 2
 
 
 def run_bytes(wide: bool) -> int:
@@ -48,6 +78,7 @@ def tile_shape() -> TileShape:
     return TileShape(*target.current().tiles[0], 96)
 
 
-def kernel_name(fmt: Format, wide: bool, mapped: bool) -> str:
+def kernel_name(fmt: Format, form: int, mapped: bool) -> str:
     """Name a product's kernel."""
-    return f"linear_{fmt.name}_a{16 if wide else 8}{'_mapped' if mapped else ''}"
+    activations = {BYTES: "a8", WIDE: "a16", BLOCKS: "a16_blocks"}[form]
+    return f"linear_{fmt.name}_{activations}{'_mapped' if mapped else ''}"

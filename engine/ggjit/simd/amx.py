@@ -48,5 +48,23 @@ def dot_tiles(b: Builder, kinds: Any, *_: Value) -> None:
     call(b, "llvm.x86.tdpbssd", ir.VoidType(), [out, x, y])
 
 
+@op(lambda i: types.void, literal=True)
+def clear_tile(b: Builder, kinds: Any, _: Value) -> None:
+    """Fill register i with zeros."""
+    call(b, "llvm.x86.tilezero", ir.VoidType(), [_literal(kinds[0])])
+
+
+@op(lambda out, a, b: types.void, literal=True)
+def add_dots(b: Builder, kinds: Any, *_: Value) -> None:
+    """Add to `out` what `dot_tiles` makes of a and b."""
+    call(b, "llvm.x86.tdpbssd", ir.VoidType(), [_literal(k) for k in kinds])
+
+
+@op(lambda out, a, b: types.void, literal=True)
+def add_unsigned_dots(b: Builder, kinds: Any, *_: Value) -> None:
+    """Add to `out` what `dot_tiles` makes of a and b, whose bytes are unsigned."""
+    call(b, "llvm.x86.tdpbsud", ir.VoidType(), [_literal(k) for k in kinds])
+
+
 def _literal(kind: Any) -> Value:
     return I8(kind.literal_value)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...formats import find
 from ...graph import Buffer, ExpertLinear, Graph, HeadLinear, Linear, Op, Route
 from ...kernels.cache_formats import cache_format
-from ...kernels.tiles import TileShape
+from ...kernels.tiles import TileShape, form_of
 from .. import Float32, Latent, Logits, Progress, check_parts
 from .batch import Batch, Part
 from .budget import warn_of_cache
@@ -94,11 +95,12 @@ class CPUExecutor:
         packed = perf_counter()
         self._batch = Batch(N_TOKENS, N_SELECTED)
         wide = activations == 16
-        self._storage = plan(ops, quantized_of(ops), N_TOKENS, N_SELECTED, wide)
+        self._storage = plan(ops, forms_of(ops, wide), N_TOKENS, N_SELECTED, wide)
         self._other_storage = None
         if may_expand:
             other, free = self._choice.ops, self._storage
-            self._other_storage = plan(other, quantized_of(other), N_TOKENS, N_SELECTED, wide, free)
+            forms = forms_of(other, wide)
+            self._other_storage = plan(other, forms, N_TOKENS, N_SELECTED, wide, free)
         self._make_tapes(n_threads, shape, progress)
         self.times = LoadTimes(packed - start, perf_counter() - packed)
         self._running = threading.Lock()
@@ -189,9 +191,11 @@ class CPUExecutor:
             team.close()
 
 
-def quantized_of(ops: list[Op]) -> set[Buffer]:
-    """Return the buffers that integer products read."""
-    return {op.x for op in ops if isinstance(op, Linear) and reads_integers(op)}
+def forms_of(ops: list[Op], wide: bool) -> dict[Buffer, int]:
+    """Return the buffers that integer products read, and in which form."""
+    products = [op for op in ops if isinstance(op, Linear) and reads_integers(op)]
+    formats = {op.x: [find(p.weight) for p in products if p.x == op.x] for op in products}
+    return {x: form_of(of, wide) for x, of in formats.items()}
 
 
 def read_of(op: Linear | ExpertLinear | HeadLinear) -> float:

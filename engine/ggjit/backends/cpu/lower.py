@@ -32,6 +32,7 @@ from ...kernels import (
     rope,
     scale,
 )
+from ...kernels.tiles import BLOCKS
 from .lower_attention import AttentionLowering
 from .memory import address
 from .steps import Operands, Split, Step
@@ -110,7 +111,7 @@ class Lowering(AttentionLowering):
             operands |= {"x": address(q.q), "meta": address(q.meta)}
             operands |= {"panel": self.shape.panel}
             operands |= self._scratch_of(linear_int8.scratch_bytes(fmt, op.x.width, self.shape))
-            kernel = linear_int8.linear_int8(fmt, q.parts == 2, mapped, self.shape)
+            kernel = linear_int8.linear_int8(fmt, q.form, mapped, self.shape)
         else:
             operands |= self._rows("x", op.x, "x_stride")
             operands |= self._scratch_of(linear_float.scratch_bytes(fmt, op.x.width))
@@ -147,12 +148,17 @@ class Lowering(AttentionLowering):
             **self._rows("out", op.out),
             **self._integers(op.out),
         }
-        yield self._step(op, gates.gated(op.unit), operands, by=_columns(op))
+        yield self._step(op, gates.gated(op.unit), operands, by=self._runs(op))
 
     def gelu(self, op: Gelu) -> Iterable[Step]:
         operands: Operands = {"x": self._at(op.x), "n_columns": op.out.width}
         operands |= self._rows("out", op.out) | self._integers(op.out)
-        yield self._step(op, gelu.gelu, operands, by=_columns(op))
+        yield self._step(op, gelu.gelu, operands, by=self._runs(op))
+
+    def _runs(self, op: Op) -> Split | None:
+        """Return how threads divide columns that they quantize: blocks are not divided so."""
+        q = self.storage.quantized.get(op.out)
+        return None if q and q.form == BLOCKS else _columns(op)
 
     def scale(self, op: Scale) -> Iterable[Step]:
         operands = {"x": self._at(op.x), "by": op.by, "n_columns": op.out.width}

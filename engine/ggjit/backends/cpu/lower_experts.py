@@ -14,6 +14,7 @@ from ...gguf import Tensor
 from ...graph import Buffer, Combine, ExpertLinear, Route
 from ...jit import Kernel
 from ...kernels import experts, linear_float, linear_int8, route
+from ...kernels.tiles import form_of
 from .memory import address, aligned
 from .steps import Operands, Pieces, Step
 from .storage import Quantized, Rows, Storage, new_quantized, new_rows
@@ -51,7 +52,7 @@ class ExpertLowering(Pieces):
         self._groups: dict[tuple[int, int], Groups] = {}
         self._of_routes: dict[Buffer, Groups] = {}
         self._sorted: dict[tuple[tuple[int, int], str], Rows] = {}
-        self._sorted_integers: dict[tuple[int, int], Quantized] = {}
+        self._sorted_integers: dict[tuple[int, int, int], Quantized] = {}
         self._holds: dict[int, object] = {}  # what such memory was last filled with
 
     def beside(self: Lowering, storage: Storage) -> Lowering:
@@ -128,15 +129,16 @@ class ExpertLowering(Pieces):
         }  # fmt: skip
         reads: list[object] = [groups, rows]
         if isinstance(fmt.lanes, IntLanes):
-            q = self._integers_of(rows, n_columns)
+            form = form_of([fmt], self.storage.wide)
+            q = self._integers_of(rows, n_columns, form)
             if self._fills(q, holds):
                 x = {"x": rows.address, "stride": rows.stride, "n_columns": n_columns, **sort}
-                x |= {"q": address(q.q), "parts": q.parts, "meta": address(q.meta)}
+                x |= {"q": address(q.q), "form": form, "meta": address(q.meta)}
                 yield make_step(experts.quantize_groups, x, reads, [q])
             reads = [groups, q]
             operands |= {"x": address(q.q), "meta": address(q.meta), "panel": self.shape.panel}
             n_scratch = linear_int8.scratch_bytes(fmt, n_columns, self.shape)
-            kernel = experts.experts_int8(fmt, q.parts == 2, mapped, self.shape)
+            kernel = experts.experts_int8(fmt, form, mapped, self.shape)
         else:
             operands |= {"x": rows.address, "x_stride": rows.stride}
             n_scratch = linear_float.scratch_bytes(fmt, n_columns)
@@ -161,10 +163,10 @@ class ExpertLowering(Pieces):
             self._sorted[size, use] = new_rows(*size)
         return self._sorted[size, use]
 
-    def _integers_of(self, rows: Rows, width: int) -> Quantized:
-        key = width, len(rows.array)
+    def _integers_of(self, rows: Rows, width: int, form: int) -> Quantized:
+        key = width, len(rows.array), form
         if key not in self._sorted_integers:
-            self._sorted_integers[key] = new_quantized(*key, self.storage.wide)
+            self._sorted_integers[key] = new_quantized(*key)
         return self._sorted_integers[key]
 
 

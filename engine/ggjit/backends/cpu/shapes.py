@@ -17,7 +17,7 @@ from ...formats import Format, IntLanes, find
 from ...graph import ExpertLinear, Graph, HeadLinear, Linear
 from ...jit import compile_kernels
 from ...kernels.linear_int8 import linear_int8, scratch_bytes
-from ...kernels.tiles import TileShape, tile_shape
+from ...kernels.tiles import TileShape, form_of, tile_shape
 from ...simd import target
 from .. import Progress
 from .findings import can_keep, keep, place_of, read, shape_in
@@ -56,7 +56,7 @@ def shape_of(
     path = place_of("tiles", fmt.name, activations)
     found = None if anew else shape_in(read(path))
     if found is None and can_keep(path):
-        found = fastest(shapes, fmt, activations == 16, progress)
+        found = fastest(shapes, fmt, form_of([fmt], activations == 16), progress)
         log.info("tiles for %s: %s, panels of %d", fmt.name, found, found.panel)
         with suppress(OSError):  # a full disk: the next start measures again
             keep(path, {"type": fmt.name, "activations": activations, "shape": asdict(found)})
@@ -76,23 +76,23 @@ def main_format(graph: Graph) -> Format | None:
 
 
 def fastest(
-    shapes: list[TileShape], fmt: Format, wide: bool, progress: Progress | None = None
+    shapes: list[TileShape], fmt: Format, form: int, progress: Progress | None = None
 ) -> TileShape:
     """Compile and time each shape; return the first unless another is clearly better."""
     report = (lambda i, n, name: progress("choosing tiles", i, n)) if progress else None
-    compile_kernels([linear_int8(fmt, wide, False, s) for s in shapes], report)
-    seconds = seconds_of(shapes, fmt, wide)
+    compile_kernels([linear_int8(fmt, form, False, s) for s in shapes], report)
+    seconds = seconds_of(shapes, fmt, form)
     best = min(shapes, key=lambda s: seconds[s])
     return best if seconds[shapes[0]] > GAIN * seconds[best] else shapes[0]
 
 
-def seconds_of(shapes: list[TileShape], fmt: Format, wide: bool) -> dict[TileShape, float]:
+def seconds_of(shapes: list[TileShape], fmt: Format, form: int) -> dict[TileShape, float]:
     """Return the least seconds of one thread's product, the shapes taking turns.
 
     Numbers are zeros, which take as long as others.
     """
     weights = aligned(N_ROWS * N_COLUMNS // fmt.n_columns * fmt.packed_bytes, np.uint8)
-    x, out = new_quantized(N_COLUMNS, N_TOKENS, wide), new_rows(N_ROWS, N_TOKENS)
+    x, out = new_quantized(N_COLUMNS, N_TOKENS, form), new_rows(N_ROWS, N_TOKENS)
     scratch = aligned(max(scratch_bytes(fmt, N_COLUMNS, s) for s in shapes), np.uint8)
     for memory in (weights, x.q, x.meta):
         memory.fill(0)  # untouched pages would all be one
@@ -104,7 +104,7 @@ def seconds_of(shapes: list[TileShape], fmt: Format, wide: bool) -> dict[TileSha
         "scratch": address(scratch), "scratch_step": 0,
     }  # fmt: skip
     calls = {
-        s: Call(linear_int8(fmt, wide, False, s), 0, 1, panel=s.panel, **shared) for s in shapes
+        s: Call(linear_int8(fmt, form, False, s), 0, 1, panel=s.panel, **shared) for s in shapes
     }
     rounds = [{s: seconds_to(call) for s, call in calls.items()} for _ in range(N_ROUNDS)]
     return {s: min(times[s] for times in rounds) for s in shapes}

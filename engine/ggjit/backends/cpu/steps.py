@@ -127,9 +127,9 @@ class Pieces:
         """Return where the integer form goes; zeros if nothing wants it."""
         quantized = self.storage.quantized.get(buffer) if buffer else None
         if quantized is None:
-            return {name: 0, "parts": 0, "meta": 0}
+            return {name: 0, "form": 0, "meta": 0}
         meta = address(quantized.meta)
-        return {name: address(quantized.q), "parts": quantized.parts, "meta": meta}
+        return {name: address(quantized.q), "form": quantized.form, "meta": meta}
 
     def _scratch_of(self, n_bytes: int) -> Operands:
         """Return memory that is each thread's own, valid within a step."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Buffer, Linear, Op, RMSNorm, Rope, Route, Scale, Softcap, Temper
-from ...kernels.tiles import META, SPARE
+from ...kernels.tiles import SPARE, column_bytes, meta_bytes
 from .memory import address, aligned
 
 
@@ -29,11 +29,11 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """Integers in one part or two (of 16 bits), and their scales and sums; SPARE rows more."""
+    """Integers in some form (see tiles.py), and their scales and sums; SPARE rows more."""
 
     q: npt.NDArray[Any]
     meta: npt.NDArray[Any]
-    parts: int
+    form: int
 
 
 @dataclass
@@ -46,10 +46,10 @@ class Storage:
 
 
 def plan(
-    ops: list[Op], quantized: set[Buffer], n_rows: int, n_selected: int, wide: bool,
+    ops: list[Op], forms: dict[Buffer, int], n_rows: int, n_selected: int, wide: bool,
     unused: Storage | None = None,
 ) -> Storage:  # fmt: skip
-    """Give every buffer storage, and those in `quantized` an integer form (`wide`: of 16 bits).
+    """Give every buffer storage, and those in `forms` integers in that form (`wide`: of 16 bits).
 
     Buffers of one width share it when their lives do not overlap; what routers chose stays, to be
     looked at after a run. A matrix product or a norm may write over its residual, a rotation and
@@ -62,7 +62,8 @@ def plan(
 
     if unused:
         free_rows.give_all(key_of, unused.rows)
-        free_q.give_all(key_of, unused.quantized)
+        before = unused.quantized
+        free_q.give_all(lambda b: (*key_of(b), before[b].form), before)
     kept = {op.out for op in ops if isinstance(op, Route)}
     last = {b: i for i, op in enumerate(ops) for b in op.inputs()}
     for i, op in enumerate(ops):
@@ -72,8 +73,10 @@ def plan(
             storage.rows[op.out] = storage.rows[over]
         else:
             storage.rows[op.out] = free_rows.take(key) or new_rows(*key)
-        if op.out in quantized:
-            storage.quantized[op.out] = free_q.take(key) or new_quantized(*key, wide)
+        if op.out in forms:
+            form = forms[op.out]
+            free = free_q.take((*key, form))
+            storage.quantized[op.out] = free or new_quantized(*key, form)
         for b in {b for b in op.inputs() if last[b] == i}:
             of = key_of(b)
             if b in kept:
@@ -81,7 +84,7 @@ def plan(
             if storage.rows[b] is not storage.rows[op.out]:
                 free_rows.give(of, storage.rows[b])
             if b in storage.quantized:
-                free_q.give(of, storage.quantized[b])
+                free_q.give((*of, forms[b]), storage.quantized[b])
     return storage
 
 
@@ -96,15 +99,15 @@ class _Pool:
     """Storage that is free, by size."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, int], list[Any]] = defaultdict(list)
+        self._free: dict[tuple[int, ...], list[Any]] = defaultdict(list)
 
-    def take(self, key: tuple[int, int]) -> Any:
+    def take(self, key: tuple[int, ...]) -> Any:
         return self._free[key].pop() if self._free[key] else None
 
-    def give(self, key: tuple[int, int], storage: Any) -> None:
+    def give(self, key: tuple[int, ...], storage: Any) -> None:
         self._free[key].append(storage)
 
-    def give_all(self, key_of: Callable[[Buffer], tuple[int, int]], of: dict[Buffer, Any]) -> None:
+    def give_all(self, key_of: Callable[[Buffer], tuple[int, ...]], of: dict[Buffer, Any]) -> None:
         """Take what buffers have, each once."""
         for b, storage in {id(s): (b, s) for b, s in of.items()}.values():
             self.give(key_of(b), storage)
@@ -116,8 +119,8 @@ def new_rows(width: int, n_rows: int) -> Rows:
     return Rows(aligned(n_rows * padded, np.float32).reshape(n_rows, padded), 4 * padded)
 
 
-def new_quantized(width: int, n_rows: int, wide: bool) -> Quantized:
+def new_quantized(width: int, n_rows: int, form: int) -> Quantized:
     """Return room for so many rows as integers."""
-    parts, n_rows = 2 if wide else 1, n_rows + SPARE
-    meta = aligned(n_rows * (width // 32) * META, np.uint8)
-    return Quantized(aligned(n_rows * parts * width, np.int8), meta, parts)
+    n_rows += SPARE
+    meta = aligned(n_rows * meta_bytes(form, width), np.uint8)
+    return Quantized(aligned(n_rows * column_bytes(form) * width, np.int8), meta, form)
