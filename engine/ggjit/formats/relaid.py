@@ -13,12 +13,12 @@ import numpy as np
 from ..gguf import GGMLType
 from ..jit import device
 from ..simd.lookup import lookup
-from ..simd.ops import load, mul, splat, to_f32, to_i32
+from ..simd.ops import load, mul, splat, to_i32
 from ..simd.types import f32x16, u8x16
 from . import f32 as plain_floats
-from .base import Bytes, Field, Floats, Format, IntLanes, Records
+from .base import BlockScales, Bytes, Field, Floats, Format, IntLanes, Records
 from .decoding import f32, side_by_side
-from .lanes import front_scale, halves, nibbles
+from .lanes import block_lanes, front_scale, halves, nibbles
 
 
 def as_float32(kind: GGMLType, dtype: str) -> Format:
@@ -83,16 +83,20 @@ def as_codes(
     look_up = lookup(tuple(v + (1 << shift) for v in table))
 
     @device
-    def scale(p, k):  # type: ignore[no-untyped-def]
-        d = mul(halves(p), splat(f32x16, unit))
-        return mul(d, to_f32(to_i32(load(u8x16, p + 32 + 16 * k))))
+    def d(p):  # type: ignore[no-untyped-def]
+        return mul(halves(p), splat(f32x16, unit))
+
+    @device
+    def m(p, k):  # type: ignore[no-untyped-def]
+        return to_i32(load(u8x16, p + 32 + 16 * k))
 
     @device
     def quants(p, j):  # type: ignore[no-untyped-def]
         return look_up(nibbles(p + 32 + 16 * n_spans + 256 * j))
 
     fields = (Field(0, 2, 1), Field(2, 1, n_spans), Field(2 + n_spans, 4, n // 8))
-    lanes = IntLanes(fields, quants, scale, shift=shift, span=span, n_bits=shift + 1)
+    of_block = BlockScales(d, m)
+    lanes = block_lanes(fields, quants, of_block, shift=shift, span=span, n_bits=shift + 1)
     return Format(kind, block, decode, lanes, relay, scales)
 
 
