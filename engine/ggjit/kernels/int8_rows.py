@@ -36,7 +36,7 @@ from .tiles import META, half_run_bytes, n_tile, run_bytes
 # Bytes that weights are asked for before they are read. Where the nearest cache has little room for
 # what is on its way, most of the way is left to the second.
 AHEAD = 4096
-NEAR, FAR = 512, 4096
+NEAR, FAR = 3072, 1536
 
 
 @cache
