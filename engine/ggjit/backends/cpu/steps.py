@@ -20,7 +20,7 @@ from .storage import Storage
 from .weights import PackedWeights
 
 PIECE = 64 << 10  # bytes of weights that are worth asking for: some microseconds
-PIECES = 8  # for each thread, at most
+PIECES = 4  # for each thread, at most: the first lines of each wait for memory
 
 Operands = dict[str, float]
 AnyPieces = TypeVar("AnyPieces", bound="Pieces")
