@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import get_native_id
 
 
 def check_replaceable(path: Path) -> None:
@@ -22,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises: as `check_replaceable`; OSError naming `path` where the system cannot write.
     """
     check_replaceable(path)
-    temporary = path.with_name(f".{path.name}.{get_native_id()}.part")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")  # of one writer
     try:
         yield temporary
         os.replace(temporary, path)
