@@ -76,11 +76,12 @@ def pack_group(source, to, n, n_blocks, block_bytes, fields, n_fields):  # type:
     Returns a number that is 0 unless a float is NaN or infinite.
     """
     row_bytes, found = n_blocks * block_bytes, 0
-    for block in range(source, source + row_bytes, block_bytes):
+    n_merged = n_blocks if n_fields == 1 else 1  # blocks of one field are as one block
+    for block in range(source, source + row_bytes, block_bytes * n_merged):
         for f in range(fields, fields + FIELD * n_fields, FIELD):
             at, size = block + load(int64, f), load(int64, f + 8)
             flips, exponent = load(int64, f + 24), load(int64, f + 32)
-            end = at + size * load(int64, f + 16)
+            end = at + size * load(int64, f + 16) * n_merged
             while n == 16 and at + 16 <= end:
                 found |= move_columns(at, row_bytes, to, size, flips, exponent)
                 at, to = at + 16, to + 256

@@ -88,15 +88,11 @@ def pack_blocks(
     if not (fmt.checks_itself or fmt.finite(blocks)):
         return False
     source = fmt.relay(blocks) if fmt.relay else blocks
-    fields, n_bytes, n_rows = fields_of(fmt), fmt.packed_bytes, len(blocks) // n_blocks
-    if len(fields) == 1:  # blocks of one field after the other are as one block
-        fields = fields * np.array([1, 1, n_blocks, 1, 1])
-        n_blocks, n_bytes = 1, n_bytes * n_blocks
-    wrong = np.zeros(1, np.int64)
+    fields, wrong = fields_of(fmt), np.zeros(1, np.int64)
     operands = {
         "source": address(source), "packed": address(packed), "fields": address(fields),
-        "n_fields": len(fields), "n_rows": n_rows, "n_blocks": n_blocks, "block_bytes": n_bytes,
-        "wrong": address(wrong),
+        "n_fields": len(fields), "n_rows": len(blocks) // n_blocks, "n_blocks": n_blocks,
+        "block_bytes": fmt.packed_bytes, "wrong": address(wrong),
     }  # fmt: skip
     Call(pack, 0, 1, **operands)()
     return not (fmt.checks_itself and wrong[0])
