@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +97,12 @@ def pack_blocks(
     return not (fmt.checks_itself and wrong[0])
 
 
-@cache
+_fields: dict[Format, npt.NDArray[np.int64]] = {}
+
+
 def fields_of(fmt: Format) -> npt.NDArray[np.int64]:
-    """Return a format's fields as kernels read them; they stay where they are."""
-    return fmt.field_table
+    """Return a format's fields as kernels read them; they stay where they are.
+
+    Any thread may be the first to ask: all get one array, as a cached function does not promise.
+    """
+    return _fields.setdefault(fmt, fmt.field_table)
