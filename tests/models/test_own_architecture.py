@@ -3,6 +3,7 @@
 import re
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,31 @@ def test_a_name_is_registered_once():
     message = "architecture 'mine' is registered already, by .*forward"
     with pytest.raises(ValueError, match=message):
         ggjit.register("yours", "mine")(other)
+    assert set(registry.registered()) == {"mine"}
+
+
+@pytest.mark.usefixtures("no_architectures")
+def test_what_can_be_called_can_be_registered():
+    class Forward:
+        def __call__(self, g, c, w, variant=0): ...
+
+    for forward in (partial(Forward.__call__, variant=1), Forward()):
+        for _ in range(2):
+            ggjit.register(type(forward).__name__)(forward)
+    with pytest.raises(ValueError, match=r"registered already, by .*Forward\.__call__"):
+        ggjit.register("partial")(Forward())
+
+
+def test_the_last_operation_is_returned(tmp_path):
+    def forward(g, c, w):
+        x = g.embed(w.token_embd)
+        g.linear(g.rms_norm(g.select(x), w.output_norm, c.norm_eps), w.output)
+        return x
+
+    shapes = tiny_llama.shapes()
+    file = open_gguf(tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(shapes)))
+    with pytest.raises(ValueError, match="'llama' does not return its last operation"):
+        registry.Architecture("llama", forward).build(file)
 
 
 @pytest.mark.parametrize("forgotten", ["select", "linear"])
@@ -71,7 +97,8 @@ def test_logits_are_made_by_a_matrix_of_selected_tokens(forgotten, tmp_path):
 
     shapes = tiny_llama.shapes()
     file = open_gguf(tiny_llama.write(tmp_path / "x.gguf", tiny_llama.weights(shapes)))
-    with pytest.raises(AssertionError, match="a matrix makes the logits"):
+    message = "architecture 'llama' makes no logits of selected tokens by a matrix"
+    with pytest.raises(ValueError, match=message):
         registry.Architecture("llama", forward).build(file)
 
 
