@@ -84,10 +84,12 @@ def _warn_of_no_effect(graph: Graph, file: GGUFFile, pack: Packing, latent: Late
     """Warn of arguments about parts that a model does not have."""
     is_latent = any(isinstance(op, Attention) and op.latent for op in graph.ops)
     if latent in ("absorbed", "expanded") and not is_latent:
-        log.warning("%s has no latent attention for --latent to choose a form of", file.path)
+        log.warning(
+            "%s has no latent attention for --latent (latent=) to choose a form of", file.path
+        )
     has_experts = any(isinstance(op, ExpertLinear) for op in graph.ops)
     if pack == "experts-mmap" and not has_experts:
-        log.warning("%s has no experts for --experts to leave in the file", file.path)
+        log.warning("%s has no experts for --experts (pack=) to leave in the file", file.path)
 
 
 def graph_of(path: str | Path) -> Graph:

@@ -131,8 +131,8 @@ def test_options_about_parts_that_a_model_has_not_are_warned_of(ggjit_command, t
     both = ("--latent", "absorbed", "--experts", "mmap")
     assert ggjit_command("bench", path, *once, *both).code == 0
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path} has no latent attention for --latent to choose a form of",
-        f"{path} has no experts for --experts to leave in the file",
+        f"{path} has no latent attention for --latent (latent=) to choose a form of",
+        f"{path} has no experts for --experts (pack=) to leave in the file",
     ]
     caplog.clear()
     assert ggjit_command("bench", MODELS / "deepseek2_v2.gguf", *once, *both).code == 0
