@@ -52,13 +52,16 @@ def test_nothing_is_said(monkeypatch, tmp_path):
     assert available_bytes() is None
 
 
+NEEDED = "keys, values and what is expanded for 64 tokens need 300 MB"
+
+
 @pytest.mark.parametrize(
     ("left", "warning"),
     [
         (900, None),
-        (899, "the cache for 64 tokens needs 300 MB and 299 MB are left beside the weights: "),
+        (899, NEEDED + " and 299 MB are left beside the weights: "),
         (599, None),  # weights alone do not fit, and may stay in the file
-        (299, "the cache for 64 tokens needs 300 MB and 299 MB are left: -c (context=) makes"),
+        (299, NEEDED + " and 299 MB are left: -c (context=) makes"),
     ],
 )
 def test_a_cache_without_room_is_blamed_where_it_is_to_blame(left, warning, monkeypatch, caplog):

@@ -61,12 +61,13 @@ def test_a_shared_block_is_free_when_nobody_has_it():
     assert pool.n_used == 0
 
 
-def test_a_pool_without_room_names_the_context(monkeypatch):
+@pytest.mark.parametrize("windows", [(None,), (64, None)])  # the first pool has no room
+def test_a_pool_without_room_names_the_context(windows, monkeypatch):
     def arena(n_bytes):
         raise MemoryError
 
     monkeypatch.setattr(pool, "Arena", arena)
-    state = CPUState(layout_of(None, n_context=1 << 20, n_sequences=2))
+    state = CPUState(layout_of(*windows, n_context=1 << 20, n_sequences=2))
     with pytest.raises(MemoryError, match=r"for 2097152 tokens needs 384 MB: -c .* smaller"):
         state.reserve(1)
 

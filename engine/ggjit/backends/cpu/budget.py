@@ -23,7 +23,7 @@ def available_bytes() -> int | None:
 
 
 def warn_of_cache(n_tokens: int, n_bytes: int, weight_bytes: int) -> None:
-    """Warn if it is keys and values of a full context that there is no room for.
+    """Warn if there is no room for a full context's keys, values and what is expanded of them.
 
     Of weights that would not fit by themselves nothing is said here: they can stay in the file.
     """
@@ -32,7 +32,7 @@ def warn_of_cache(n_tokens: int, n_bytes: int, weight_bytes: int) -> None:
         return
     beside = weight_bytes if weight_bytes <= left else 0
     if n_bytes > left - beside:
-        needs = f"the cache for {n_tokens} tokens needs {n_bytes >> 20} MB"
+        needs = f"keys, values and what is expanded for {n_tokens} tokens need {n_bytes >> 20} MB"
         where = " beside the weights" if beside else ""
         are_left = f"{(left - beside) >> 20} MB are left{where}"
         log.warning("%s and %s: -c (context=) makes it smaller", needs, are_left)

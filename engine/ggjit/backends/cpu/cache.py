@@ -48,16 +48,7 @@ class BlockLayout:
         self.block_bytes = (self.block_bytes + 63) // 64 * 64
         most = cache.n_context if self.kept is None else self.kept + cache.n_batch
         self.n_blocks = chunks(min(most, cache.n_context)) + (window is not None)
-        self.n_tokens = cache.n_context * cache.n_sequences  # that the pool grows by
         self.pool = BlockPool(self.block_bytes, self.n_blocks * cache.n_sequences)
-
-    def take(self) -> int:
-        """Return the address of a block that nobody uses. Raises: MemoryError."""
-        try:
-            return self.pool.take()
-        except MemoryError:
-            text = f"the cache for {self.n_tokens} tokens needs {self.pool.growth >> 20} MB"
-            raise MemoryError(f"{text}: -c (context=) makes it smaller") from None
 
     def first_needed(self, n_past: int) -> int:
         """Return the first chunk that a token behind `n_past` others sees."""
@@ -105,6 +96,15 @@ class CacheLayout:
         if op.latent:
             return (self.k_format.value_bytes(op.k_dim),) * 2
         return self.k_format.key_bytes(op.k_dim), self.v_format.value_bytes(op.v_dim)
+
+    def take(self, blocks: BlockLayout) -> int:
+        """Return the address of a block that nobody uses. Raises: MemoryError."""
+        try:
+            return blocks.pool.take()
+        except MemoryError:
+            n_tokens, n_bytes = self.n_sequences * self.n_context, self.n_sequences * self.n_bytes
+            text = f"the cache for {n_tokens} tokens needs {n_bytes >> 20} MB"
+            raise MemoryError(f"{text}: -c (context=) makes it smaller") from None
 
     @property
     def n_bytes(self) -> int:
@@ -187,9 +187,9 @@ class CPUState:
             for chunk in range(first, last):
                 held = int(table[chunk])
                 if not held:
-                    table[chunk] = layout.take()
+                    table[chunk] = self._layout.take(layout)
                 elif layout.pool.is_shared(held):
-                    table[chunk] = layout.take()
+                    table[chunk] = self._layout.take(layout)
                     ctypes.memmove(int(table[chunk]), held, layout.block_bytes)
                     layout.pool.give_back([held])
         if self._layout.states:
