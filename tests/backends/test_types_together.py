@@ -10,16 +10,18 @@ from blocks import random_blocks
 from tensors import PATH, tensor
 
 from ggjit.backends.cpu import CPUExecutor
+from ggjit.backends.cpu.storage import new_quantized
 from ggjit.backends.reference import ReferenceExecutor
 from ggjit.formats import all_formats
 from ggjit.gguf import Tensor
-from ggjit.graph import Graph, Param, Routing
+from ggjit.graph import Attention, Gated, Graph, Param, Routing
+from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
 
 N_VOCAB, WIDTH, N_EXPERTS = 40, 512, 6
 FORMATS = {fmt.name: fmt for fmt in all_formats().values()}
 MIXTURES = (
     ("q4_k", "q4_k", "q6_k"), ("q4_k", "q6_k", "q5_k"), ("q2_k", "q3_k", "iq4_xs"),
-    ("q4_k", "q8_0", "q6_k"), ("q8_0", "q4_0", "q4_k"),
+    ("q4_k", "q8_0", "q6_k"), ("q8_0", "q4_0", "q4_k"), ("iq3_xxs", "iq2_s", "q4_k"),
 )  # fmt: skip
 
 
@@ -88,3 +90,18 @@ def test_types_beside_each_other(graph_of, kinds):
     for n_threads, size, packing in ((2, 1, "always"), (2, 5, "always"), (3, 19, "never")):
         got = logits(CPUExecutor(graph, 64, n_threads, packing=packing), ids, size)
         np.testing.assert_array_equal(got, whole)
+
+
+@pytest.mark.parametrize("form", [BYTES, WIDE, BLOCKS])
+def test_who_quantizes_blocks_divides_no_runs(form):
+    """Barriers are left out where threads keep to the same runs of 32 columns."""
+    executor = CPUExecutor(dense(("q4_k", "q4_k", "q4_k")), 64, 2)
+    [gated], [attention] = (
+        [op for op in executor._ops if isinstance(op, kind)] for kind in (Gated, Attention)
+    )
+    for op in (gated, attention):
+        executor._storage.quantized[op.out] = new_quantized(op.out.width, 512, form)
+    [step] = executor._lowering.lower(gated)
+    assert step.writes_by == (None if form == BLOCKS else ("columns", 768))
+    names = [step.kernel.name for step in executor._lowering.lower(attention)]
+    assert ("quantize" in names) == (form == BLOCKS)

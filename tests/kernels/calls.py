@@ -24,8 +24,8 @@ from ggjit.kernels.tiles import (
     BYTES,
     HALF_SUMS,
     RECORD,
+    RUN_SUMS,
     SPARE,
-    SUMS,
     TileShape,
     column_bytes,
     meta_bytes,
@@ -89,7 +89,7 @@ class Quantized:
 
     def sums(self, kind: int) -> Any:
         """Of whole runs of 32, of their first 16, or of the others; of blocks."""
-        start = (SUMS, HALF_SUMS, HALF_SUMS + 4 * BLOCK_RUNS)[kind] // 4
+        start = (RUN_SUMS, HALF_SUMS, HALF_SUMS + 4 * BLOCK_RUNS)[kind] // 4
         words = self.meta.array[..., start : start + BLOCK_RUNS].view(np.int32)
         words = words.transpose(1, 0, 2).reshape(self.n_tokens, -1)
         return 256 * (words >> 16) + (words << 16 >> 16)
@@ -360,10 +360,12 @@ def linear(
     out = Guarded((n_tokens, padded(n_rows)), np.float32)
     biases = Guarded.rows(bias[None]) if bias is not None else None
     residuals = Guarded.rows(residual) if residual is not None else None
-    kernels = linear_int8 if quantized else linear_float
     shape = shape or tile_shape()
-    cut = (shape,) if quantized else ()
-    scratch, own = scratch_of(kernels.scratch_bytes(fmt, n_columns, *cut))
+    if quantized:
+        n_scratch = linear_int8.scratch_bytes(fmt, quantized.form, n_columns, shape)
+    else:
+        n_scratch = linear_float.scratch_bytes(fmt, n_columns)
+    scratch, own = scratch_of(n_scratch)
     operands: dict[str, float] = {
         "weights": weights.address, "bias": biases.address if biases else 0,
         "residual": residuals.address if residuals else 0, "out": out.address,

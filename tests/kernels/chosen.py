@@ -8,7 +8,7 @@ from ggjit.formats import all_formats
 from ggjit.formats.base import IntLanes
 from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE, form_of
 
-CLOSELY = ("f16", "q4_0", "q4_1", "q8_0", "q2_k", "q6_k")
+CLOSELY = ("f16", "q4_0", "q4_1", "q8_0", "q2_k", "q4_k", "q6_k")
 FORMATS = list(all_formats().values())
 CHOSEN = [fmt for fmt in FORMATS if fmt.name in CLOSELY]
 OTHERS = [fmt for fmt in FORMATS if fmt.name not in CLOSELY]

@@ -118,11 +118,25 @@ def test_a_tile_of_any_shape_gives_the_same(rng, shape):
 
 
 @products
-def test_more_tokens_than_a_panel(rng, fmt, form):
-    product = Product(fmt, form, rng, 145, 20, 64)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_more_tokens_than_a_panel(rng, fmt, form, mapped):
+    product = Product(fmt, form, rng, 210, 52, 64)
     whole = product.run(n_threads=2)
     product.check(whole)
-    for t in (0, 63, 64, 127, 128, 144):
+    for t in (0, 63, 64, 127, 128, 191, 192, 209):
+        np.testing.assert_array_equal(product.run(slice(t, t + 1)), whole[t : t + 1])
+    if mapped:
+        product.packed = Guarded.of(as_packed(fmt, product.blocks))
+        np.testing.assert_array_equal(product.run(mapped=True, n_threads=2), whole)
+
+
+@products
+def test_wide_matrices(rng, fmt, form):
+    """Panels are smaller where activations would not stay in a cache."""
+    product = Product(fmt, form, rng, 70, 18, 8192)
+    whole = product.run()
+    product.check(whole)
+    for t in (0, 63, 64, 69):
         np.testing.assert_array_equal(product.run(slice(t, t + 1)), whole[t : t + 1])
 
 

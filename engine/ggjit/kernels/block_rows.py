@@ -26,7 +26,7 @@ from ..simd.ops import (
 )
 from ..simd.types import f32x16, i32x16
 from ..simd.words import add_words, both_places
-from .blocks import add_block, add_minima, first_sum, scales_of, sum_of
+from .blocks import add_block, add_minima, first_sum, scales_of, sum_place
 from .int8_rows import asking
 from .tiles import BLOCK_BYTES, BLOCK_RUNS, RECORD
 
@@ -35,7 +35,7 @@ from .tiles import BLOCK_BYTES, BLOCK_RUNS, RECORD
 def block_product(fmt: Format) -> Any:
     """Return the device function for 16 rows."""
     lanes, scales = scales_of(fmt)
-    add_run, d, dmin = run_of(fmt), scales.d, scales.dmin or scales.d
+    add_run, d, dmin = block_run_of(fmt), scales.d, scales.dmin or scales.d
     has_minimum, shift, block_bytes = scales.m is not None, lanes.shift or 0, 16 * fmt.packed_bytes
     n_together = 4 if lanes.span == 16 else 2  # a run's place in its bytes is constant then
 
@@ -70,11 +70,11 @@ def block_product(fmt: Format) -> Any:
     return product
 
 
-def run_of(fmt: Format) -> Any:
+def block_run_of(fmt: Format) -> Any:
     """Return the device function that adds 32 columns."""
     lanes, scales = scales_of(fmt)
     quants, s, m, dot = lanes.quants, scales.s, scales.m or scales.s, dot_of(lanes.n_bits)
-    place, first, one_span = sum_of(lanes), first_sum(lanes), lanes.span == 32
+    place_of, first, one_span = sum_place(lanes), first_sum(lanes), lanes.span == 32
     ask = asking(fmt)
 
     @device
@@ -82,7 +82,7 @@ def run_of(fmt: Format) -> Any:
         by = s(w, k)
         high = add(high, mul(dot(zeros(i32x16), q, x, 0), by))
         low = add(low, mul(dot(zeros(i32x16), q, x + 64, 0), by))
-        sums = add_words(sums, both_places(m(w, k)), meta + first + 4 * place(k))
+        sums = add_words(sums, both_places(m(w, k)), meta + first + 4 * place_of(k))
         return high, low, sums
 
     @device

@@ -34,7 +34,7 @@ from .threads import place
 from .tiles import META, half_run_bytes, n_tile, run_bytes
 
 # Bytes that weights are asked for before they are read. Where the nearest cache has little room for
-# what is on its way, most of the way is left to the second.
+# what is on its way, the second is asked for them so much earlier.
 AHEAD = 4096
 NEAR, FAR = 3072, 1536
 
@@ -79,14 +79,14 @@ def rows_product(fmt: Format, n: int, wide: bool) -> Any:
 def asking(fmt: Format) -> Any:
     """Return the device function that asks for weights as the j-th run of a block is used."""
     step = 16 * fmt.packed_bytes // (fmt.n_columns // 32)
-    n_lines, far = (step + 63) // 64, target.current().has_tiles
-    near = NEAR if far else AHEAD
+    n_lines, in_two_steps = (step + 63) // 64, target.current().has_tiles
+    near = NEAR if in_two_steps else AHEAD
 
     @device
     def ask(w, j):  # type: ignore[no-untyped-def]
         ahead = w + near + j * step
         for line in range(n_lines):  # few at a time: more than can be on their way block
-            if far:
+            if in_two_steps:
                 prefetch_far(ahead + FAR + 64 * line)
             prefetch(ahead + 64 * line)
 

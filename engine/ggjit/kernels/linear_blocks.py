@@ -34,7 +34,7 @@ from ..simd.ops import (
 from ..simd.types import f32x16, i32x16, tile
 from ..simd.words import both_places, bytes_times, dot_words
 from .block_rows import block_product
-from .blocks import add_block, add_minima, first_sum, n_sums, scales_of, sum_of
+from .blocks import add_block, add_minima, first_sum, n_sums, scales_of, sum_place
 from .int8_rows import asking
 from .linear_amx import TOKENS, set_up
 from .pack import rows_of
@@ -61,9 +61,10 @@ def scratch_bytes(fmt: Format, n_columns: int) -> int:
 
 def linear_blocks(fmt: Format, mapped: bool) -> Kernel:
     """Return the kernel of a format; `mapped`: rows are as in the file."""
-    one, rows, unpack = block_product(fmt), rows_of(fmt, mapped), unpack_of(fmt)
-    settle, n_block_columns, block_bytes = settle_of(fmt), fmt.n_columns, 16 * fmt.packed_bytes
+    one_token, rows, multiply_rows = block_product(fmt), rows_of(fmt, mapped), product_of(fmt)
+    block_bytes, n_block_columns = 16 * fmt.packed_bytes, fmt.n_columns
 
+    # panel: of other products; here it is `panel_of`
     def linear(
         weights: int, x: int, meta: int, bias: int, residual: int, out: int, count: int,
         n_rows: int, n_columns: int, stride: int, fields: int, n_fields: int, panel: int,
@@ -77,37 +78,53 @@ def linear_blocks(fmt: Format, mapped: bool) -> Kernel:
             for g in range(first, last):
                 w = rows(weights, g, n_rows, n_blocks, fields, n_fields, own + PACKED)
                 b, r = place(bias, 64 * g), place(residual, 64 * g)
-                one(w, x, meta, b, r, out + 64 * g, n_blocks)
+                one_token(w, x, meta, b, r, out + 64 * g, n_blocks)
         if n_tokens < 2:
             return
         set_up(own + CONFIG, 64, min(TOKENS, n_tokens))
-        group_bytes, panel = n_blocks * block_bytes, panel_of(n_columns)
-        for start in range(0, n_tokens, panel):
-            end = min(start + panel, n_tokens)
+        group_bytes, most = n_blocks * block_bytes, panel_of(n_columns)
+        for start in range(0, n_tokens, most):
+            end = min(start + most, n_tokens)
             for g in range(first, last, GROUPS):
                 n, w = min(GROUPS, last - g), own
                 for i in range(n - 1, -1, -1):  # the first last: all follow it
                     to = own + PACKED + i * group_bytes
                     w = rows(weights, g + i, n_rows, n_blocks, fields, n_fields, to)
-                for k in range(n_blocks):
-                    for i in range(n):
-                        unpack(w + i * group_bytes + k * block_bytes, own + ROWS + i * UNPACKED)
-                    at_x, at_meta = x + k * n_tokens * BLOCK_BYTES, meta + k * n_tokens * RECORD
-                    is_last = int64(k + 1 == n_blocks)
-                    for t in range(start, end, TOKENS):
-                        for i in range(n):
-                            sums = own + SUMS + ((t - start) * GROUPS + i * TOKENS) * 64
-                            at = t * stride + 64 * (g + i)
-                            b = own + ROWS + i * UNPACKED
-                            multiply(b, at_x + t * BLOCK_BYTES, own + DOTS)
-                            settle(
-                                own + DOTS, b, at_meta + t * RECORD, sums, k, is_last,
-                                place(bias, 64 * (g + i)), place(residual, at), out + at, stride,
-                                min(TOKENS, end - t),
-                            )  # fmt: skip
+                multiply_rows(
+                    w, group_bytes, n, x, meta, place(bias, 64 * g), place(residual, 64 * g),
+                    out + 64 * g, stride, start, end, n_tokens, n_blocks, own,
+                )  # fmt: skip
         release()
 
     return kernel(linear, kernel_name(fmt, BLOCKS, mapped))
+
+
+def product_of(fmt: Format) -> Any:
+    """Return the device function for n groups of rows by tokens from `start` to before `end`."""
+    unpack, settle, block_bytes = unpack_block_of(fmt), settle_of(fmt), 16 * fmt.packed_bytes
+
+    @device
+    def product(  # type: ignore[no-untyped-def]
+        w, group_bytes, n, x, meta, bias, residual, out, stride, start, end, n_tokens, n_blocks,
+        own,
+    ):  # fmt: skip
+        for k in range(n_blocks):
+            for i in range(n):
+                unpack(w + i * group_bytes + k * block_bytes, own + ROWS + i * UNPACKED)
+            is_last = int64(k + 1 == n_blocks)
+            for t in range(start, end, TOKENS):
+                at = k * n_tokens + t
+                for i in range(n):
+                    group, offset = own + ROWS + i * UNPACKED, t * stride + 64 * i
+                    sums = own + SUMS + ((t - start) * GROUPS + i * TOKENS) * 64
+                    multiply(group, x + at * BLOCK_BYTES, own + DOTS)
+                    settle(
+                        own + DOTS, group, meta + at * RECORD, sums, k, is_last,
+                        place(bias, 64 * i), place(residual, offset), out + offset, stride,
+                        min(TOKENS, end - t),
+                    )  # fmt: skip
+
+    return product
 
 
 @device
@@ -116,13 +133,13 @@ def panel_of(n_columns):  # type: ignore[no-untyped-def]
     return max(int64(64), min(int64(PANEL), NEAR_BYTES // (2 * n_columns) // TOKENS * TOKENS))
 
 
-def unpack_of(fmt: Format) -> Any:
+def unpack_block_of(fmt: Format) -> Any:
     """Return the device function that multiplies 16 rows' quants in a block by their scales."""
     lanes, scales = scales_of(fmt)
     quants, s, m, d, dmin = lanes.quants, scales.s, scales.m, scales.d, scales.dmin or scales.d
     ask = asking(fmt)
     times = bytes_times(0 if lanes.shift is None else 1 << lanes.shift)
-    n_spans, has_minimum, place_of = 32 // lanes.span, scales.m is not None, sum_of(lanes)
+    n_spans, has_minimum, place_of = 32 // lanes.span, scales.m is not None, sum_place(lanes)
 
     @device
     def one_run(w, j, to):  # type: ignore[no-untyped-def]

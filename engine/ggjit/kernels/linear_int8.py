@@ -3,7 +3,8 @@
 out[t, r] = sum over spans of scale[r] * dot(quants[r], x[t]) * x_scale[t] (+ minimum), then bias
 and residual. Each (token, row) is summed span by span in one order, whatever computes it.
 Activations are as `quantize` leaves them: rows of bytes, and their scales and sums in `meta`
-(tiles.py). 16-bit activations are two rows of bytes, which cost a second integer dot, or words.
+(tiles.py). 16-bit activations are two rows of bytes, which cost a second integer dot, or words;
+those in blocks have a product of their own (`linear_blocks`), which sums 256 columns at a time.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ def linear_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kerne
     return linear_tiles(fmt, form, mapped, shape)
 
 
-def scratch_bytes(fmt: Format, n_columns: int, shape: TileShape) -> int:
+def scratch_bytes(fmt: Format, form: int, n_columns: int, shape: TileShape) -> int:
     """Bytes of scratch each thread needs."""
+    if form == BLOCKS:
+        return linear_blocks.scratch_bytes(fmt, n_columns)
     group = 16 * n_columns // fmt.n_columns * fmt.packed_bytes
     most = max(CHUNK // RUN * 32, fmt.n_columns)
     if target.current().has_tiles:
-        in_runs = linear_amx.scratch_bytes(n_columns) + group
-        return max(in_runs, linear_blocks.scratch_bytes(fmt, n_columns))
+        return linear_amx.scratch_bytes(n_columns) + group
     return shape.n_groups * (unpacked_bytes(most) + 64 * (shape.panel + shape.n_tokens) + group)
 
 

@@ -30,7 +30,7 @@ from ..simd.ops import (
 )
 from ..simd.types import f32x16, i32x16
 from .threads import share
-from .tiles import BLOCK_BYTES, BLOCK_RUNS, BLOCKS, BYTES, HALF_SUMS, META, RECORD, SUMS
+from .tiles import BLOCK_BYTES, BLOCK_RUNS, BLOCKS, BYTES, HALF_SUMS, META, RECORD, RUN_SUMS
 
 WORDS = in_words(True)
 TINY = float32(1e-33)  # runs below are zeros: levels / largest would overflow
@@ -96,7 +96,7 @@ def quantize_block(x, cells, record):  # type: ignore[no-untyped-def]
         to = cells + j // 2 * 128 + j % 2 * 32
         first, second = store_half(to, qa), store_half(to + 16, qb)
         total = sum_words(first[0] + second[0], first[1] + second[1])
-        store(record + SUMS + 4 * j, total)
+        store(record + RUN_SUMS + 4 * j, total)
         store(record + HALF_SUMS + 4 * j, sum_words(first[0], first[1]))
         store(record + HALF_SUMS + 4 * (BLOCK_RUNS + j), sum_words(second[0], second[1]))
 

@@ -24,7 +24,7 @@ SPARE = 16  # tokens behind the last: the last tile reads them and drops what co
 # cache lines, as [block, token]: the scale, the sums of every 32 columns; of their first 16, of the
 # others. A sum is two words: of low bytes, and of high ones.
 BLOCK, BLOCK_RUNS, BLOCK_BYTES = 256, 8, 512
-RECORD, SUMS, HALF_SUMS = 128, 4, 64  # bytes; where sums begin
+RECORD, RUN_SUMS, HALF_SUMS = 128, 4, 64  # bytes; where sums begin
 
 
 def form_of(formats: Iterable[Format], wide: bool) -> int:

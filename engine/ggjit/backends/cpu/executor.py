@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...formats import find
+from ...formats import Format, find
 from ...graph import Buffer, ExpertLinear, Graph, HeadLinear, Linear, Op, Route
 from ...kernels.cache_formats import cache_format
 from ...kernels.tiles import TileShape, form_of
@@ -193,8 +194,10 @@ class CPUExecutor:
 
 def forms_of(ops: list[Op], wide: bool) -> dict[Buffer, int]:
     """Return the buffers that integer products read, and in which form."""
-    products = [op for op in ops if isinstance(op, Linear) and reads_integers(op)]
-    formats = {op.x: [find(p.weight) for p in products if p.x == op.x] for op in products}
+    formats: defaultdict[Buffer, list[Format]] = defaultdict(list)
+    for op in ops:
+        if isinstance(op, Linear) and reads_integers(op):
+            formats[op.x].append(find(op.weight))
     return {x: form_of(of, wide) for x, of in formats.items()}
 
 

@@ -110,7 +110,9 @@ class Lowering(AttentionLowering):
             q = self.storage.quantized[op.x]
             operands |= {"x": address(q.q), "meta": address(q.meta)}
             operands |= {"panel": self.shape.panel}
-            operands |= self._scratch_of(linear_int8.scratch_bytes(fmt, op.x.width, self.shape))
+            operands |= self._scratch_of(
+                linear_int8.scratch_bytes(fmt, q.form, op.x.width, self.shape)
+            )
             kernel = linear_int8.linear_int8(fmt, q.form, mapped, self.shape)
         else:
             operands |= self._rows("x", op.x, "x_stride")

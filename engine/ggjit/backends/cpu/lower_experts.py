@@ -137,7 +137,7 @@ class ExpertLowering(Pieces):
                 yield make_step(experts.quantize_groups, x, reads, [q])
             reads = [groups, q]
             operands |= {"x": address(q.q), "meta": address(q.meta), "panel": self.shape.panel}
-            n_scratch = linear_int8.scratch_bytes(fmt, n_columns, self.shape)
+            n_scratch = linear_int8.scratch_bytes(fmt, form, n_columns, self.shape)
             kernel = experts.experts_int8(fmt, form, mapped, self.shape)
         else:
             operands |= {"x": rows.address, "x_stride": rows.stride}

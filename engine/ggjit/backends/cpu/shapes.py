@@ -93,7 +93,7 @@ def seconds_of(shapes: list[TileShape], fmt: Format, form: int) -> dict[TileShap
     """
     weights = aligned(N_ROWS * N_COLUMNS // fmt.n_columns * fmt.packed_bytes, np.uint8)
     x, out = new_quantized(N_COLUMNS, N_TOKENS, form), new_rows(N_ROWS, N_TOKENS)
-    scratch = aligned(max(scratch_bytes(fmt, N_COLUMNS, s) for s in shapes), np.uint8)
+    scratch = aligned(max(scratch_bytes(fmt, form, N_COLUMNS, s) for s in shapes), np.uint8)
     for memory in (weights, x.q, x.meta):
         memory.fill(0)  # untouched pages would all be one
     count = np.array([N_TOKENS])

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Buffer, Linear, Op, RMSNorm, Rope, Route, Scale, Softcap, Temper
-from ...kernels.tiles import SPARE, column_bytes, meta_bytes
+from ...kernels.tiles import BLOCK, BLOCKS, SPARE, column_bytes, meta_bytes
 from .memory import address, aligned
 
 
@@ -40,7 +40,7 @@ class Quantized:
 class Storage:
     """Rows of every buffer, and the integer form of those that integer products read."""
 
-    wide: bool = False  # integers are of 16 bits
+    wide: bool = False  # integers that steps make for themselves are of 16 bits
     rows: dict[Buffer, Rows] = field(default_factory=dict)
     quantized: dict[Buffer, Quantized] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ def plan(
     ops: list[Op], forms: dict[Buffer, int], n_rows: int, n_selected: int, wide: bool,
     unused: Storage | None = None,
 ) -> Storage:  # fmt: skip
-    """Give every buffer storage, and those in `forms` integers in that form (`wide`: of 16 bits).
+    """Give every buffer storage, and those in `forms` integers in that form.
 
     Buffers of one width share it when their lives do not overlap; what routers chose stays, to be
     looked at after a run. A matrix product or a norm may write over its residual, a rotation and
@@ -121,6 +121,7 @@ def new_rows(width: int, n_rows: int) -> Rows:
 
 def new_quantized(width: int, n_rows: int, form: int) -> Quantized:
     """Return room for so many rows as integers."""
+    assert form != BLOCKS or width % BLOCK == 0, width
     n_rows += SPARE
     meta = aligned(n_rows * meta_bytes(form, width), np.uint8)
     return Quantized(aligned(n_rows * column_bytes(form) * width, np.int8), meta, form)
