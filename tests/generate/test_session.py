@@ -5,7 +5,7 @@ import pytest
 from fake_engine import N_VOCAB, FakeExecutor, ids_of, rambling
 
 from ggjit.backends import ContextFull
-from ggjit.generate import Session
+from ggjit.generate import Session, session
 
 
 @pytest.fixture
@@ -114,3 +114,16 @@ def test_senseless_ids_are_refused(executor, ids, message):
     with pytest.raises(ValueError, match=message):
         session.feed(ids)
     assert executor.runs == []
+
+
+def test_who_listens_is_told_of_long_prompts(executor, monkeypatch):
+    """What is computed is the same as without."""
+    monkeypatch.setattr(session, "PIECE", 4)
+    ids, told = ids_of("abcdefghijk"), []
+    alone = from_empty(ids)
+    watched = Session(executor)
+    watched.progress = lambda *what: told.append(what)
+    np.testing.assert_array_equal(watched.feed(ids), alone)
+    assert told == [("reading", 4, 11), ("reading", 8, 11), ("reading", 11, 11)]
+    watched.feed(ids[:3])
+    assert len(told) == 3

@@ -23,6 +23,7 @@ from .flags import (
     option,
     timings,
 )
+from .status import prompt_status
 
 if TYPE_CHECKING:
     from ..generate import Model
@@ -123,11 +124,12 @@ class ChatLoop:
         reply = None
         try:
             reply = self._model.chat(self.conversation.messages, **self._limits)
-            for piece in reply:
-                sys.stdout.write(_shown(piece, reply.kind, kinds))
-                sys.stdout.flush()
-                pieces.append(piece)
-                kinds.append(reply.kind)
+            with prompt_status(self._model):
+                for piece in reply:
+                    sys.stdout.write(_shown(piece, reply.kind, kinds))
+                    sys.stdout.flush()
+                    pieces.append(piece)
+                    kinds.append(reply.kind)
             _end_reply(timings(reply), before="\n\n" if pieces else "")
         except KeyboardInterrupt:
             self._stopped = True

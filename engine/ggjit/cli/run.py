@@ -19,6 +19,7 @@ from .flags import (
     timings,
 )
 from .prompt import read_prompt
+from .status import prompt_status
 
 if TYPE_CHECKING:
     from ..generate import Generation, Model
@@ -64,7 +65,8 @@ def run(
         system_message = [] if system is None else [{"role": "system", "content": system}]
         messages = [*system_message, {"role": "user", "content": text}]
         reply = loaded.chat(messages, **limits)
-    print_reply(reply, newline=not raw or sys.stdout.isatty())
+    with prompt_status(loaded):
+        print_reply(reply, newline=not raw or sys.stdout.isatty())
     if flags.verbose:
         print(_costs(loaded, reply), file=sys.stderr)
 

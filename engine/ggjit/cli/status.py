@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..backends import Progress
+    from ..generate import Model
 
 PATIENCE_S = 0.3  # what is over sooner is not worth a line
 IN_BYTES = ("packing", "checking", "writing")  # what is counted in bytes
@@ -40,6 +41,24 @@ def load_status() -> Iterator[Progress]:
         yield progress
     finally:
         show_status("")
+
+
+@contextmanager
+def prompt_status(model: Model) -> Iterator[None]:
+    """Show how far a long prompt is read, until it is."""
+    with load_status() as show:
+
+        def progress(what: str, n_done: int, n_all: int) -> None:
+            if n_done < n_all:
+                show(what, n_done, n_all)
+            else:  # the reply begins
+                show_status("")
+
+        model.progress = progress
+        try:
+            yield
+        finally:
+            model.progress = None
 
 
 def _amount(what: str, n_done: int, n_all: int) -> str:

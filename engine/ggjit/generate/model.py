@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..backends import ContextFull, Executor
+from ..backends import ContextFull, Executor, Progress
 from .batch import BatchGeneration
 from .candidates import Float32
 from .generation import Generation
@@ -50,6 +50,7 @@ class Model:
     ) -> None:
         self.file, self._tokenizer = file, tokenizer
         self.load_stats = load_stats or LoadStats()
+        self.progress: Progress | None = None  # is told how far long prompts are read
         self._executor, self._closed = executor, False
         self._idle: list[Session] = []  # at most one, for the next reply to go on from
 
@@ -230,6 +231,7 @@ class Model:
     @contextmanager
     def _lent(self) -> Iterator[Session]:
         session = self._idle.pop() if self._idle else self.session()
+        session.progress = self.progress
         try:
             yield session
         finally:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..backends import ContextFull, Executor
+from ..backends import ContextFull, Executor, Progress
 from .candidates import Float32
 
+PIECE = 512  # tokens of a long prompt between two reports, as many as the CPU runs at a time
 Ids = Sequence[int] | npt.NDArray[np.integer]
 
 
@@ -20,6 +21,7 @@ class Session:
     """
 
     def __init__(self, executor: Executor) -> None:
+        self.progress: Progress | None = None  # is told of tokens of prompts longer than PIECE
         self._executor = executor
         self._state = executor.new_state()
         self._ids: list[int] = []  # the state may hold fewer, where a window let go of them
@@ -54,13 +56,25 @@ class Session:
             raise ContextFull(self.n_past, len(new), self.n_context)
         missing = np.array(self._ids[self._state.n_past :], np.int32)
         try:
-            logits = self._executor.run(self._state, np.concatenate([missing, new]), "last")
+            logits = self._run(np.concatenate([missing, new]))
         except BaseException:
             self._state.truncate(min(self._state.n_past, self.n_past))
             raise
         self.n_run += len(missing) + len(new)
         self._ids.extend(new.tolist())
         return logits[0]
+
+    def _run(self, ids: npt.NDArray[np.int32]) -> Float32:
+        """Compute all, piece by piece if somebody is told of it; return the logits of the last."""
+        start = 0
+        while self.progress and len(ids) - start > PIECE:
+            self._executor.run(self._state, ids[start : start + PIECE], "none")
+            start += PIECE
+            self.progress("reading", start, len(ids))
+        logits = self._executor.run(self._state, ids[start:], "last")
+        if self.progress and start:
+            self.progress("reading", len(ids), len(ids))
+        return logits
 
     def resume(self, ids: Ids) -> Float32:
         """Make the session hold exactly `ids`, computing only what differs from what it holds.
