@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from calls import MAX_THREADS, Quantized, Threads, guarded_parts, integers_of, quantized_operands
+from calls import MAX_THREADS, Threads
 from guarded import Guarded, padded, run
+from quantized import Quantized, guarded_parts, integers_of, quantized_operands
 
 from ggjit.kernels import attention
 from ggjit.kernels.attention_store import store_kv

@@ -3,7 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from calls import add, assert_same_integers, quantize_rows, select, silu_mul
+from calls import add, quantize_rows, select, silu_mul
+from quantized import assert_same_integers
 
 from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
 

@@ -5,7 +5,8 @@ import naive
 import numpy as np
 import pytest
 from attention_cache import Cache, attend
-from calls import assert_same_integers, quantize_rows
+from calls import quantize_rows
+from quantized import assert_same_integers
 
 from ggjit.kernels.attention_tile import QUERIES
 from ggjit.kernels.cache_formats import FORMATS, Q4_0, Q8_0

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from calls import assert_same_integers, quantize_rows, silu_mul
+from calls import quantize_rows, silu_mul
+from quantized import assert_same_integers
 
 from ggjit.backends.reference import UNITS
 from ggjit.kernels.gates import gated

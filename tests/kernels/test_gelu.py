@@ -3,7 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from calls import assert_same_integers, gelu, quantize_rows, silu_mul
+from calls import gelu, quantize_rows, silu_mul
+from quantized import assert_same_integers
 
 from ggjit.kernels.gates import gated
 from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE

@@ -3,7 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from calls import assert_same_integers, head_norm, layer_norm, quantize_rows, rms_norm
+from calls import head_norm, layer_norm, quantize_rows, rms_norm
+from quantized import assert_same_integers
 
 from ggjit.kernels.tiles import BLOCKS, BYTES, WIDE
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from calls import assert_same_integers, quantize_rows
+from calls import quantize_rows
+from quantized import assert_same_integers
 
 from ggjit.kernels.tiles import BLOCK, BLOCKS, BYTES, WIDE
 from ggjit.simd.dot import in_words

@@ -2,7 +2,8 @@
 
 Rows of tokens are sorted by expert (`route.group_tokens`): `starts` tells where each expert's
 begin, `counts` how many there are. Each group's products are those of `linear_int8` or
-`linear_float`, bit for bit, and its integers and records are laid out as if it were alone.
+`linear_float`, bit for bit, and its integers and records are laid out as if it were alone: a
+group's begin as many tokens' bytes (`q_step`, `meta_step`) from the start as there are before it.
 """
 
 from __future__ import annotations
@@ -20,17 +21,7 @@ from .linear_float import linear_float
 from .linear_int8 import linear_int8
 from .quantize import quantize_columns, share_runs
 from .threads import place, share
-from .tiles import (
-    BLOCK,
-    BLOCK_RUNS,
-    BLOCKS,
-    BYTES,
-    META,
-    RECORD,
-    TileShape,
-    column_bytes,
-    meta_bytes,
-)
+from .tiles import TileShape
 
 PAIR = 32  # rows that threads take at a time: two groups of 16
 FIXED = 4  # what reading a pair of groups costs, in tokens
@@ -77,16 +68,13 @@ def _pairs_of(multiply: Any) -> Any:
 def experts_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kernel:
     """Return the kernel of a format; `form`: of activations, `mapped`: from the file."""
     linear = linear_int8(fmt, form, mapped, shape)
-    product, x_bytes = device(linear.function), column_bytes(form)
-    # the records of a block of columns, or of a run of 32
-    unit = BLOCK if form == BLOCKS else 32
-    unit_meta = meta_bytes(form, unit)
+    product = device(linear.function)
 
     @device
     def multiply(w, bias, out, stride, start, count, n_rows, given, own):  # type: ignore[no-untyped-def]
-        x, meta, n_columns, fields, n_fields, panel = given
+        x, x_step, meta, meta_step, n_columns, fields, n_fields, panel = given
         row = load(int64, start)
-        q, records = x + row * x_bytes * n_columns, meta + row * (n_columns // unit) * unit_meta
+        q, records = x + row * x_step, meta + row * meta_step
         product(
             w, q, records, bias, 0, out, count, n_rows, n_columns, stride, fields, n_fields, panel,
             own, 0, 0, 1,
@@ -99,7 +87,9 @@ def experts_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kern
         stack_step: int,
         group_bytes: int,
         x: int,
+        x_step: int,
         meta: int,
+        meta_step: int,
         bias: int,
         bias_step: int,
         out: int,
@@ -117,7 +107,7 @@ def experts_int8(fmt: Format, form: int, mapped: bool, shape: TileShape) -> Kern
         thread: int,
         n_threads: int,
     ) -> None:
-        given = (x, meta, n_columns, fields, n_fields, panel)
+        given = (x, x_step, meta, meta_step, n_columns, fields, n_fields, panel)
         divide(
             weights, stack_step, group_bytes, bias, bias_step, out, stride, starts, counts, n_stack,
             n_rows, given, scratch, scratch_step, thread, n_threads,
@@ -206,8 +196,10 @@ def quantize_groups(
     x: int,
     stride: int,
     q: int,
+    q_step: int,
     form: int,
     meta: int,
+    meta_step: int,
     n_columns: int,
     starts: int,
     counts: int,
@@ -218,12 +210,9 @@ def quantize_groups(
     """Quantize sorted rows, each group's records apart; threads take runs of 32, or blocks."""
     n_rows, n_runs = load(int64, starts + 8 * n_stack), n_columns // 32
     first, last = share_runs(n_rows * n_columns, form, thread, n_threads)
-    x_bytes, records = int64(2) if form != BYTES else int64(1), META * n_runs
-    if form == BLOCKS:
-        records = RECORD * (n_runs // BLOCK_RUNS)
     for e in range(n_stack):
         start, n = load(int64, starts + 8 * e), load(int64, counts + 8 * e)
-        cells, at = q + x_bytes * start * n_columns, meta + records * start
+        cells, at = q + start * q_step, meta + start * meta_step
         for row in range(max(start, first // n_runs), min(start + n, (last - 1) // n_runs + 1)):
             a = max(first - row * n_runs, int64(0))
             b = min(last - row * n_runs, n_runs)

@@ -54,8 +54,8 @@ def quantize_columns(x, q, form, meta, t, first, last, n_columns, n_tokens):  # 
     """
     if form == BLOCKS:
         for k in range(first // BLOCK_RUNS, last // BLOCK_RUNS):
-            cells = q + (k * n_tokens + t) * BLOCK_BYTES
-            quantize_block(x + 1024 * k, cells, meta + (k * n_tokens + t) * RECORD)
+            at = k * n_tokens + t
+            quantize_block(x + 1024 * k, q + at * BLOCK_BYTES, meta + at * RECORD)
         return
     parts = int64(1) if form == BYTES else int64(2)
     cells, meta = q + parts * t * n_columns, meta + 4 * t
@@ -63,7 +63,7 @@ def quantize_columns(x, q, form, meta, t, first, last, n_columns, n_tokens):  # 
     for i in range(first, last):
         a, b = load(f32x16, x + 128 * i), load(f32x16, x + 128 * i + 64)
         largest = largest_of(maximum(absolute(a), absolute(b)), dead(a, b))
-        inverse = splat(f32x16, levels / largest if largest > TINY else float32(0))
+        inverse = inverse_of(levels, largest)
         qa, qb = round_to(i32x16, mul(a, inverse)), round_to(i32x16, mul(b, inverse))
         first_sum = sum_all(qa)
         total = int32(first_sum + sum_all(qb))
@@ -88,7 +88,7 @@ def quantize_block(x, cells, record):  # type: ignore[no-untyped-def]
         most = maximum(most, maximum(absolute(a), absolute(b)))
         none = add(none, dead(a, b))
     levels, largest = float32(127 * 256), largest_of(most, none)
-    inverse = splat(f32x16, levels / largest if largest > TINY else float32(0))
+    inverse = inverse_of(levels, largest)
     store(record, largest / levels)
     for j in range(BLOCK_RUNS):
         a, b = load(f32x16, x + 128 * j), load(f32x16, x + 128 * j + 64)
@@ -113,6 +113,12 @@ def store_half(to, v):  # type: ignore[no-untyped-def]
 @device
 def sum_words(high, low):  # type: ignore[no-untyped-def]
     return int32(high << 16 | low & 0xFFFF)
+
+
+@device
+def inverse_of(levels, largest):  # type: ignore[no-untyped-def]
+    """Return what numbers are multiplied by, the largest becoming `levels`; 0 if all are tiny."""
+    return splat(f32x16, levels / largest if largest > TINY else float32(0))
 
 
 @device

@@ -32,7 +32,6 @@ from ...kernels import (
     rope,
     scale,
 )
-from ...kernels.tiles import BLOCKS
 from .lower_attention import AttentionLowering
 from .memory import address
 from .steps import Operands, Split, Step
@@ -159,8 +158,7 @@ class Lowering(AttentionLowering):
 
     def _runs(self, op: Op) -> Split | None:
         """Return how threads divide columns that they quantize: blocks are not divided so."""
-        q = self.storage.quantized.get(op.out)
-        return None if q and q.form == BLOCKS else _columns(op)
+        return None if self._in_blocks(op.out) else _columns(op)
 
     def scale(self, op: Scale) -> Iterable[Step]:
         operands = {"x": self._at(op.x), "by": op.by, "n_columns": op.out.width}

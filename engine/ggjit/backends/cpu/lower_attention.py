@@ -14,7 +14,6 @@ from ...gguf import Tensor
 from ...graph import Attention, Buffer, Op
 from ...kernels import attention, expand, panels
 from ...kernels.attention_store import store_kv, store_latent
-from ...kernels.tiles import BLOCKS
 from .latent import ExpandedAttention
 from .lower_experts import make_step
 from .lower_recurrent import RecurrentLowering
@@ -99,9 +98,8 @@ class AttentionLowering(RecurrentLowering):
             "batch_tables": self.batch.address_of("tables"),
         }  # fmt: skip
         yield self._store(op, op.v, where)
-        q = self.storage.quantized.get(op.out)
         # where a head is whole runs, its thread can round it
-        fused = op.v_dim % 32 == 0 and not (q and q.form == BLOCKS)
+        fused = op.v_dim % 32 == 0 and not self._in_blocks(op.out)
         of_op = {
             "n_heads": op.n_heads,
             "window": -op.window if op.window and op.chunked else op.window or attention.EVERYTHING,

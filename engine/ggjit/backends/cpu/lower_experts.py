@@ -14,7 +14,7 @@ from ...gguf import Tensor
 from ...graph import Buffer, Combine, ExpertLinear, Route
 from ...jit import Kernel
 from ...kernels import experts, linear_float, linear_int8, route
-from ...kernels.tiles import form_of
+from ...kernels.tiles import column_bytes, form_of, meta_bytes
 from .memory import address, aligned
 from .steps import Operands, Pieces, Step
 from .storage import Quantized, Rows, Storage, new_quantized, new_rows
@@ -131,12 +131,15 @@ class ExpertLowering(Pieces):
         if isinstance(fmt.lanes, IntLanes):
             form = form_of([fmt], self.storage.wide)
             q = self._integers_of(rows, n_columns, form)
+            q_step, meta_step = column_bytes(form) * n_columns, meta_bytes(form, n_columns)
             if self._fills(q, holds):
                 x = {"x": rows.address, "stride": rows.stride, "n_columns": n_columns, **sort}
-                x |= {"q": address(q.q), "form": form, "meta": address(q.meta)}
+                x |= {"q": address(q.q), "q_step": q_step, "form": form}
+                x |= {"meta": address(q.meta), "meta_step": meta_step}
                 yield make_step(experts.quantize_groups, x, reads, [q])
             reads = [groups, q]
-            operands |= {"x": address(q.q), "meta": address(q.meta), "panel": self.shape.panel}
+            operands |= {"x": address(q.q), "x_step": q_step, "panel": self.shape.panel}
+            operands |= {"meta": address(q.meta), "meta_step": meta_step}
             n_scratch = linear_int8.scratch_bytes(fmt, form, n_columns, self.shape)
             kernel = experts.experts_int8(fmt, form, mapped, self.shape)
         else:

@@ -12,7 +12,7 @@ import numpy as np
 from ...graph import Buffer, Op, RopeSpec
 from ...jit import Kernel
 from ...kernels import quantize, rope
-from ...kernels.tiles import TileShape, tile_shape
+from ...kernels.tiles import BLOCKS, TileShape, tile_shape
 from .batch import Batch
 from .cache import CacheLayout
 from .memory import address, aligned
@@ -122,6 +122,11 @@ class Pieces:
 
     def _rows(self, name: str, buffer: Buffer, stride: str = "stride") -> Operands:
         return {name: self._at(buffer), stride: self.storage.rows[buffer].stride}
+
+    def _in_blocks(self, buffer: Buffer) -> bool:
+        """Tell whether a buffer's integer form has blocks, which no two threads may part."""
+        quantized = self.storage.quantized.get(buffer)
+        return quantized is not None and quantized.form == BLOCKS
 
     def _integers(self, buffer: Buffer | None, name: str = "q") -> Operands:
         """Return where the integer form goes; zeros if nothing wants it."""
